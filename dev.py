@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""One command for everything: `python3 dev.py run | test | check | bench`; it needs only Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+SCRIPTS, EXE = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+VENV, TOOLS = ROOT / ".venv", ROOT / ".venv-tools"
+PY = VENV / SCRIPTS / ("python" + EXE)
+STAMP = VENV / ".stretto-stamp"
+UV_WANTED = "uv>=0.9,<1"
+USAGE = """usage: python3 dev.py run [PATH]     run the survey example
+       python3 dev.py test           linters, types, tests and the coverage gate
+       python3 dev.py test ARGS...   only pytest, with these arguments
+       python3 dev.py check          only linters and types
+       python3 dev.py bench          the benchmarks"""
+EVERY_BRANCH = ("core", "planning")  # 100 % here, NINETY elsewhere
+NINETY = 90.0
+
+
+def sh(*command: object, env: dict[str, str] | None = None) -> bool:
+    """Runs a command in the repository, prints it first, and says whether it succeeded."""
+    words = [str(word) for word in command]
+    shown = [os.path.relpath(word, ROOT) if word.startswith(str(ROOT) + os.sep) else word for word in words]
+    print("+", *shown, flush=True)
+    return subprocess.run(words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def must(*command: object, env: dict[str, str] | None = None, otherwise: str) -> None:
+    """Runs a command and leaves with a sentence when it fails."""
+    if not sh(*command, env=env):
+        sys.exit(f"dev.py: {otherwise}")
+
+
+# -- the environment ---------------------------------------------------------------------------------------------------
+
+
+def pip_setting(name: str) -> str:
+    """Returns what this machine's pip is configured to use, or an empty string."""
+    command = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def uv_environment() -> dict[str, str]:
+    """Builds uv's environment: uv does not read pip's configuration, so what it says is handed on."""
+    env = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    env["UV_PYTHON_DOWNLOADS"] = "never"
+    if not any(env.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
+        index = env.get("PIP_INDEX_URL") or pip_setting("index-url")
+        if index:
+            env["UV_DEFAULT_INDEX"] = index
+    if not env.get("UV_INSECURE_HOST"):
+        trusted = env.get("PIP_TRUSTED_HOST") or pip_setting("trusted-host")
+        if trusted:
+            env["UV_INSECURE_HOST"] = " ".join(trusted.split())
+    if not env.get("SSL_CERT_FILE"):
+        certificates = env.get("PIP_CERT") or pip_setting("cert")
+        if certificates:
+            env["SSL_CERT_FILE"] = certificates
+    return env
+
+
+def find_uv() -> str:
+    """Returns uv, installed into a small environment of its own when the machine has none."""
+    found = shutil.which("uv")
+    if found:
+        return found
+    uv, python = TOOLS / SCRIPTS / ("uv" + EXE), TOOLS / SCRIPTS / ("python" + EXE)
+    if not uv.exists():
+        missing = "cannot make a virtual environment; on Debian and Ubuntu type: apt-get install -y python3-venv"
+        must(sys.executable, "-m", "venv", "--clear", TOOLS, otherwise=missing)
+        must(python, "-m", "pip", "install", "--quiet", UV_WANTED, otherwise="pip could not install uv (network?)")
+    return str(uv)
+
+
+def wanted_stamp() -> str:
+    """Returns what the environment was made from: definition, lock, interpreter and place."""
+    parts = [(ROOT / "pyproject.toml").read_bytes(), (ROOT / "uv.lock").read_bytes()]
+    parts += [sys.version.encode(), str(ROOT).encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def ensure_environment() -> None:
+    """Makes .venv hold exactly what uv.lock says, from whatever index this machine is configured with."""
+    if not (3, 11) <= sys.version_info[:2] < (3, 14):
+        sys.exit(f"dev.py: Python 3.11, 3.12 or 3.13 is needed; this is {sys.version.split()[0]}")
+    stamp = wanted_stamp()
+    if PY.exists() and STAMP.is_file() and STAMP.read_text() == stamp:
+        return
+    uv, env = find_uv(), uv_environment()
+    if not PY.exists():
+        must(uv, "venv", "--quiet", "--python", sys.executable, VENV, env=env, otherwise="uv could not make .venv")
+    with tempfile.TemporaryDirectory() as folder:
+        names = Path(folder) / "requirements.txt"  # names, versions and hashes, no addresses: any index will do
+        export = (uv, "export", "--quiet", "--frozen", "--all-groups", "--all-extras", "--no-emit-project")
+        must(*export, "--output-file", names, env=env, otherwise="uv could not read uv.lock")
+        sync = (uv, "pip", "sync", "--quiet", "--python", PY, "--require-hashes")
+        must(*sync, names, env=env, otherwise="not everything in uv.lock could be installed")
+    editable = (uv, "pip", "install", "--quiet", "--python", PY, "--no-deps", "--editable", ROOT)
+    must(*editable, env=env, otherwise="stretto itself could not be installed")
+    STAMP.write_text(stamp)
+
+
+def ensure_chromium() -> None:
+    """Finds the system's Chromium for the tests that look at pages, or installs it where that is allowed."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    if os.environ.get("CHROMIUM_PATH") or any(shutil.which(name) for name in names):
+        return
+    sentence = "Chromium is needed for the browser tests; type: sudo apt-get install -y chromium"
+    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        sys.exit(f"dev.py: {sentence}")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    must("apt-get", "update", "-qq", env=env, otherwise=sentence)
+    must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", env=env, otherwise=sentence)
+
+
+# -- the commands ------------------------------------------------------------------------------------------------------
+
+
+def check() -> list[str]:
+    """Runs linters and type checkers, all of them, and returns the names of those that complained."""
+    typed = ["src", "dev.py", *(["tests/typing"] if (ROOT / "tests/typing").is_dir() else [])]
+    quiet = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    steps: list[tuple[str, tuple[object, ...]]] = [
+        ("ruff check", (PY, "-m", "ruff", "check")),
+        ("ruff format", (PY, "-m", "ruff", "format", "--check")),
+        ("mypy", (PY, "-m", "mypy", *typed)),
+        ("pyright", (PY, "-m", "pyright")),
+    ]
+    return [name for name, command in steps if not sh(*command, env=quiet)]
+
+
+def room_of(path: str) -> str:
+    """Returns the room of a covered file: its folder below src/stretto, or the file's own stem."""
+    parts = Path(path.replace("\\", "/").split("stretto/", 1)[-1]).parts
+    return parts[0] if len(parts) > 1 else Path(parts[0]).stem
+
+
+def coverage_gate(report: Path) -> bool:
+    """Holds every room to its share of covered lines and branches, and prints who fell short."""
+    rooms: dict[str, list[int]] = {}
+    for path, file in json.loads(report.read_text())["files"].items():
+        total, seen = rooms.setdefault(room_of(path), [0, 0]), file["summary"]
+        total[0] += seen["covered_lines"] + seen.get("covered_branches", 0)
+        total[1] += seen["num_statements"] + seen.get("num_branches", 0)
+    held = True
+    for room, (covered, all_) in sorted(rooms.items()):
+        share, wanted = (100.0 * covered / all_ if all_ else 100.0), (100.0 if room in EVERY_BRANCH else NINETY)
+        if share < wanted:
+            held = False
+            print(f"coverage: {room} has {share:.2f} % of its lines and branches, {wanted:.0f} % are wanted")
+    if held:
+        print(f"coverage: every room has its share ({', '.join(EVERY_BRANCH)}: 100 %, the others: {NINETY:.0f} %)")
+    return held
+
+
+def test() -> list[str]:
+    """Runs everything that must be green before a commit, and returns the names of what is not."""
+    failed = check()
+    report = ROOT / ".coverage-report.json"
+    report.unlink(missing_ok=True)
+    cover = ("--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-report=json:{report}")
+    if not sh(PY, "-m", "pytest", "-q", *cover):
+        failed.append("pytest")
+    if not report.is_file() or not coverage_gate(report):
+        failed.append("coverage")
+    return failed
+
+
+def main() -> None:
+    """Reads the command, prepares what it needs, and does it."""
+    command, rest = (sys.argv[1] if len(sys.argv) > 1 else "run"), sys.argv[2:]
+    if command not in ("run", "test", "check", "bench"):
+        sys.exit(USAGE)
+    ensure_environment()
+    os.chdir(ROOT)
+    if command == "run":
+        os.execv(PY, [str(PY), "-m", "examples.survey", *rest])
+    if command == "bench":
+        os.execv(PY, [str(PY), "benchmarks/bench.py", *rest])
+    if command == "test":
+        ensure_chromium()
+        if rest:
+            sys.exit(0 if sh(PY, "-m", "pytest", *rest) else 1)
+    failed = test() if command == "test" else check()
+    if failed:
+        sys.exit(f"dev.py: not green: {', '.join(failed)}")
+    print("dev.py: all green")
+
+
+if __name__ == "__main__":
+    main()
