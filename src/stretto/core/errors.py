@@ -1,0 +1,301 @@
+"""How things fail: the whole family, in the order in which it is drawn.
+
+* StrettoError
+  x DefinitionError              what was asked for cannot be built
+    - UnknownSetting             a name that nothing reads
+    - UnresolvedReference        a reference that points at nothing
+    - PlanError                  operations that no order can satisfy
+      . CyclicDependency
+      . MissingProducer
+      . DoubleProducer
+      . DuplicateOperation
+      . UnreachableOperation
+  x ExecutionError               what was asked for did not happen
+    - StepTimeout                also a TimeoutError
+    - NothingSucceeded
+    - TooFewSucceeded
+    - BranchesFailed             also an ExceptionGroup
+    - BranchCancelled
+    - NestingTooDeep
+    - DelegationForbidden
+    - DeadlockError
+      . BarrierBroken
+    - CircuitOpen
+    - ProcessDied
+      . MemoryExceeded
+    - DataConflict
+    - OutputNotStorable
+    - BreakConditionMet          a loop's body asked to stop
+    - LateItem
+    - HumanAborted
+  x StoreError                   what was kept cannot be had
+    - RunNotFound
+    - RunBusy
+    - DatabaseRefused
+    - CodeChanged
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def listed(names: Iterable[str]) -> str:
+    """Joins names for a sentence: ``'a', 'b' and 'c'``."""
+    quoted = [repr(name) for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}" if quoted else "nothing"
+
+
+class StrettoError(Exception):
+    """The parent of every error that this library raises on purpose."""
+
+
+class DefinitionError(StrettoError):
+    """A workflow, a step, a policy or a plan was described in a way that cannot work."""
+
+
+class UnknownSetting(DefinitionError):
+    """A setting that nothing reads."""
+
+    def __init__(self, owner: str, setting: str, known: Iterable[str]) -> None:
+        super().__init__(f"{owner} takes no {setting!r}; it takes {', '.join(sorted(known))}")
+        self.owner, self.setting = owner, setting
+
+
+class UnresolvedReference(DefinitionError):
+    """A reference that points at nothing."""
+
+    def __init__(self, owner: str, reference: str, known: Iterable[str]) -> None:
+        super().__init__(f"{owner} refers to {reference!r}, which does not exist; it can refer to {listed(sorted(known))}")
+        self.owner, self.reference = owner, reference
+
+
+class PlanError(DefinitionError):
+    """No execution order satisfies the operations."""
+
+
+class CyclicDependency(PlanError):
+    """Operations that wait for each other in a circle."""
+
+    def __init__(self, path: Sequence[str]) -> None:
+        super().__init__(
+            f"operations depend on each other in a circle: {' -> '.join(path)}; "
+            "remove one of these inputs, or run the circle as a LoopWorkflow"
+        )
+        self.path = tuple(path)
+
+
+class MissingProducer(PlanError):
+    """An input that nobody makes."""
+
+    def __init__(self, operation: str, ref: str, near: str | None = None) -> None:
+        hint = f"; did you mean {near!r}?" if near else f"; produce it, or name it in given=({ref!r},)"
+        super().__init__(f"operation {operation!r} needs {ref!r}, which no operation produces and no input provides{hint}")
+        self.operation, self.ref = operation, ref
+
+
+class DoubleProducer(PlanError):
+    """A datum that two operations make."""
+
+    def __init__(self, ref: str, producers: Sequence[str]) -> None:
+        super().__init__(f"{ref!r} is produced by {listed(producers)}; give each output one producer, or rename one of them")
+        self.ref, self.producers = ref, tuple(producers)
+
+
+class DuplicateOperation(PlanError):
+    """Two operations under one id."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"two operations have the id {operation!r}; ids must differ, rename one of them")
+        self.operation = operation
+
+
+class UnreachableOperation(PlanError):
+    """An operation that cannot run, whatever the input."""
+
+    def __init__(self, operation: str, because: str) -> None:
+        super().__init__(f"operation {operation!r} can never run: {because}")
+        self.operation = operation
+
+
+class ExecutionError(StrettoError):
+    """A run did not do what it was asked to do."""
+
+
+class StepTimeout(ExecutionError, TimeoutError):
+    """A step, branch, workflow or run took longer than it was given (seconds)."""
+
+    def __init__(self, path: str, seconds: float, level: str = "step") -> None:
+        super().__init__(f"{level} {path!r} took longer than its timeout of {seconds:g} s")
+        self.path, self.seconds, self.level = path, seconds, level
+
+
+class NothingSucceeded(ExecutionError):
+    """Every branch failed."""
+
+    def __init__(self, failures: Sequence[BaseException], branches: int | None = None) -> None:
+        told = "; ".join(f"{type(f).__name__}: {f}" for f in failures) or "no branch was started"
+        super().__init__(f"none of {len(failures) if branches is None else branches} branches succeeded: {told}")
+        self.failures = tuple(failures)
+
+
+class TooFewSucceeded(ExecutionError):
+    """Fewer branches succeeded than were asked for."""
+
+    def __init__(self, minimum: int, succeeded: int, failures: Sequence[BaseException]) -> None:
+        told = "; ".join(f"{type(f).__name__}: {f}" for f in failures)
+        super().__init__(f"{succeeded} branches succeeded, at least {minimum} must: {told}")
+        self.minimum, self.succeeded, self.failures = minimum, succeeded, tuple(failures)
+
+
+class BranchesFailed(ExceptionGroup[Exception], ExecutionError):
+    """Every failure of a set of branches, in declared order."""
+
+    def derive(self, excs: Sequence[Exception], /) -> BranchesFailed:  # type: ignore[override]  # typeshed's overload cannot be met
+        return BranchesFailed(self.message, excs)
+
+
+class BranchCancelled(ExecutionError):
+    """A value was asked of a branch that was cancelled or never started."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the branch has no value: {reason}")
+        self.reason = reason
+
+
+class NestingTooDeep(ExecutionError):
+    """Steps run steps without an end in sight."""
+
+    def __init__(self, depth: int, path: str) -> None:
+        super().__init__(f"steps are nested deeper than {depth} levels at {path!r}; raise max_depth if this is meant")
+        self.depth, self.path = depth, path
+
+
+class DelegationForbidden(ExecutionError):
+    """A sub-agent tried to start a sub-agent of its own."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the sub-agent at {path!r} may not start sub-agents; only the primary agent delegates")
+        self.path = path
+
+
+class DeadlockError(ExecutionError):
+    """Every live branch waits for something that none of them can release."""
+
+    def __init__(self, waits: Sequence[str]) -> None:
+        super().__init__("every live branch waits, and none can go on: " + "; ".join(waits))
+        self.waits = tuple(waits)
+
+
+class BarrierBroken(DeadlockError):
+    """A barrier or rendezvous that can no longer be met, because a party is gone."""
+
+
+class CircuitOpen(ExecutionError):
+    """A service failed so often that it is left alone for a while."""
+
+    def __init__(self, service: str, failures: int, seconds: float) -> None:
+        super().__init__(
+            f"Circuit breaker OPEN for {service!r} after {failures} failures; it is tried again in {seconds:.3g} s"
+        )
+        self.service, self.failures, self.retry_after = service, failures, seconds
+
+
+class ProcessDied(ExecutionError):
+    """A step's process ended without an answer."""
+
+    def __init__(self, path: str, how: str, stderr: str = "") -> None:
+        super().__init__(f"the process of {path!r} {how}" + (f": {stderr}" if stderr else ""))
+        self.path, self.how, self.stderr = path, how, stderr
+
+
+class MemoryExceeded(ProcessDied):
+    """A step's process asked for more memory than it was given (bytes)."""
+
+    def __init__(self, path: str, limit: int) -> None:
+        super().__init__(path, f"exceeded its memory limit of {limit:,} bytes")
+        self.limit = limit
+
+
+class DataConflict(ExecutionError):
+    """Two branches wrote one datum, and nobody said how to merge."""
+
+    def __init__(self, datum: str, writers: Sequence[str]) -> None:
+        super().__init__(f"{datum!r} was written by {listed(writers)}; give a merge for it, or let one of them write it")
+        self.datum, self.writers = datum, tuple(writers)
+
+
+class OutputNotStorable(ExecutionError):
+    """A step returned what the store cannot keep."""
+
+    def __init__(self, path: str, kind: str, why: str) -> None:
+        super().__init__(
+            f"step {path!r} returned {kind}, which cannot be stored: {why}; "
+            "return JSON values, dataclasses, pydantic models, bytes, dates or paths"
+        )
+        self.path, self.kind = path, kind
+
+
+class BreakConditionMet(ExecutionError):
+    """A loop's body asks its loop to end now, with a message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class LateItem(ExecutionError):
+    """An item came after its window was closed."""
+
+    def __init__(self, at: float, watermark: float) -> None:
+        super().__init__(f"an item of time {at:g} came after its window ended at {watermark:g}; choose late='drop' or 'next'")
+        self.at, self.watermark = at, watermark
+
+
+class HumanAborted(ExecutionError):
+    """A human was asked, and said no."""
+
+    def __init__(self, path: str, question: str, reason: str = "") -> None:
+        super().__init__(f"{path!r} was refused by a human ({question})" + (f": {reason}" if reason else ""))
+        self.path, self.question, self.reason = path, question, reason
+
+
+class StoreError(StrettoError):
+    """What was kept cannot be had."""
+
+
+class RunNotFound(StoreError):
+    """No run under that id."""
+
+    def __init__(self, run_id: str, near: Sequence[str] = ()) -> None:
+        hint = f"; did you mean {listed(near)}?" if near else "; `stretto runs` lists what there is"
+        super().__init__(f"there is no run {run_id!r}{hint}")
+        self.run_id = run_id
+
+
+class RunBusy(StoreError):
+    """Another process writes this run."""
+
+    def __init__(self, run_id: str, owner: str) -> None:
+        super().__init__(f"run {run_id!r} is being written by {owner}; end that process first, or wait for it")
+        self.run_id, self.owner = run_id, owner
+
+
+class DatabaseRefused(StoreError):
+    """A file that is no database of ours, or of a newer version."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"the database {place} is refused: {why}; it was not changed")
+        self.place, self.why = place, why
+
+
+class CodeChanged(StoreError):
+    """The code of a run is not what it was when the run began."""
+
+    def __init__(self, run_id: str, changes: Mapping[str, str]) -> None:
+        told = "; ".join(f"{name}: {what}" for name, what in changes.items())
+        super().__init__(
+            f"run {run_id!r} cannot go on with this code: {told}; "
+            "start anew, or pass on_change='map' with a mapping of old paths to new ones"
+        )
+        self.run_id, self.changes = run_id, dict(changes)

@@ -1,0 +1,229 @@
+"""What a run says, in the order in which it says it.
+
+Events are facts: nobody changes one after it was appended. They are plain slotted records rather than frozen ones
+because a thousand of them are made in the time of one frozen dataclass's ten. ``at`` is in seconds since the run
+began (of all its processes: a resumed run goes on counting in wall-clock time); ``path`` names the step, and is empty
+for the run itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+Path: TypeAlias = str
+"""An identity: names joined by ``/``, repeats ``#2``, items ``[17]``, as ``lead/spawn_agent/coder``."""
+
+
+@dataclass(slots=True)
+class Event:
+    """Something that happened at ``path``, ``at`` seconds into the run."""
+
+    kind: ClassVar[str] = "event"
+
+    path: Path
+    at: float
+
+
+@dataclass(slots=True)
+class RunStarted(Event):
+    """A run began; ``started_at`` is in seconds since the Unix epoch, ``code`` says which code ran (name -> digest)."""
+
+    kind: ClassVar[str] = "run_started"
+
+    run_id: str
+    name: str
+    started_at: float
+    input: Any = None
+    code: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RunResumed(Event):
+    """A run went on in another process; ``completed`` paths are not run again."""
+
+    kind: ClassVar[str] = "run_resumed"
+
+    completed: int
+    in_flight: list[Path] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RunEnded(Event):
+    """A run ended with ``status`` completed, failed, cancelled or timed_out."""
+
+    kind: ClassVar[str] = "run_ended"
+
+    status: str
+    output: Any = None
+    error: ErrorRecord | None = None
+
+
+@dataclass(slots=True)
+class ErrorRecord:
+    """An error as it is kept: its type, its words, and the path at which it was raised first."""
+
+    type: str
+    message: str
+    path: Path = ""
+    traceback: str = ""
+
+
+@dataclass(slots=True)
+class StepStarted(Event):
+    """A step began; ``queued`` is how long it waited for room (seconds), ``step`` the kind of step."""
+
+    kind: ClassVar[str] = "step_started"
+
+    input: Any = None
+    queued: float = 0.0
+    step: str = "function"
+
+
+@dataclass(slots=True)
+class StepCompleted(Event):
+    """A step ended with an output; ``source`` is run, cache, batch, fallback or human."""
+
+    kind: ClassVar[str] = "step_completed"
+
+    output: Any = None
+    source: str = "run"
+
+
+@dataclass(slots=True)
+class StepFailed(Event):
+    """A step raised."""
+
+    kind: ClassVar[str] = "step_failed"
+
+    error: ErrorRecord
+
+
+@dataclass(slots=True)
+class StepTimedOut(Event):
+    """A step took longer than its ``seconds``."""
+
+    kind: ClassVar[str] = "step_timed_out"
+
+    seconds: float
+    level: str = "step"
+
+
+@dataclass(slots=True)
+class StepCancelled(Event):
+    """A step was stopped."""
+
+    kind: ClassVar[str] = "step_cancelled"
+
+    reason: str = "cancelled"
+
+
+@dataclass(slots=True)
+class StepSkipped(Event):
+    """A step was declared and did not run, and this is why."""
+
+    kind: ClassVar[str] = "step_skipped"
+
+    because: str = ""
+
+
+@dataclass(slots=True)
+class StepRetrying(Event):
+    """Attempt ``attempt`` failed; the next begins after ``wait`` seconds."""
+
+    kind: ClassVar[str] = "step_retrying"
+
+    attempt: int
+    error: ErrorRecord
+    wait: float
+
+
+@dataclass(slots=True)
+class StepAbandoned(Event):
+    """A step did not stop within ``waited`` seconds after it was cancelled; it may still run."""
+
+    kind: ClassVar[str] = "step_abandoned"
+
+    waited: float
+    where: str = "task"
+
+
+@dataclass(slots=True)
+class StepUndone(Event):
+    """What a completed step did was taken back, or ``error`` says why it could not be."""
+
+    kind: ClassVar[str] = "step_undone"
+
+    error: ErrorRecord | None = None
+
+
+@dataclass(slots=True)
+class Asked(Event):
+    """A human was asked; the answer will bear the same ``request_id``."""
+
+    kind: ClassVar[str] = "asked"
+
+    request_id: str
+    question: str
+    choices: list[str] = field(default_factory=list)
+    reason: str = ""
+    details: Any = None
+
+
+@dataclass(slots=True)
+class Answered(Event):
+    """A human answered."""
+
+    kind: ClassVar[str] = "answered"
+
+    request_id: str
+    choice: str
+    value: Any = None
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(slots=True)
+class Progress(Event):
+    """``done`` of ``total`` items are through; ``total`` is None while nobody knows."""
+
+    kind: ClassVar[str] = "progress"
+
+    done: int
+    total: int | None = None
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Said(Event):
+    """A step says something: a line for the reader, of level debug, info, warning or error."""
+
+    kind: ClassVar[str] = "said"
+
+    text: str
+    level: str = "info"
+    data: Any = None
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        RunStarted, RunResumed, RunEnded, StepStarted, StepCompleted, StepFailed, StepTimedOut, StepCancelled,
+        StepSkipped, StepRetrying, StepAbandoned, StepUndone, Asked, Answered, Progress, Said,
+    )
+}  # fmt: skip
+"""Every kind of event by its name, for those who read a stored log."""
+
+TERMINAL: frozenset[str] = frozenset({"step_completed", "step_failed", "step_timed_out", "step_cancelled"})
+"""The kinds that end a started step."""
+
+
+def parent_of(path: Path) -> Path:
+    """Returns the path one level up; the parent of a top-level step is the empty path."""
+    return path.rpartition("/")[0]
+
+
+def name_of(path: Path) -> str:
+    """Returns the last name of a path."""
+    return path.rpartition("/")[2]

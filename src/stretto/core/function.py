@@ -1,0 +1,246 @@
+"""Functions as steps: async ones run on the loop, sync ones in a thread, isolated ones in a process of their own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import fields
+from typing import Any, ClassVar, Generic, TypedDict, TypeVar, Unpack, overload
+
+from stretto.core.errors import DefinitionError, UnknownSetting
+from stretto.core.policies import (
+    AdaptiveTimeout,
+    BatchPolicy,
+    CachePolicy,
+    CircuitBreaker,
+    Isolation,
+    RetryPolicy,
+    StepPolicy,
+)
+from stretto.core.resources import Workers
+from stretto.core.step import Context, In, Out, Step, Stepish, check_name
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class StepSettings(TypedDict, total=False):
+    """What ``@step`` takes: a name, and the fields of ``StepPolicy``."""
+
+    name: str
+    timeout: float | AdaptiveTimeout | None
+    idempotent: bool
+    retry: RetryPolicy | None
+    critical: bool
+    cache: CachePolicy | None
+    batch: BatchPolicy | None
+    breaker: CircuitBreaker | None
+    fallback: Stepish | None
+    undo: Stepish | None
+    isolation: Isolation
+    memory: int | None
+    version: str
+    duration: float | None
+
+
+def make_policy(owner: str, settings: Mapping[str, Any]) -> StepPolicy:
+    """Makes a policy of settings; raises ``UnknownSetting`` for a name that nothing reads."""
+    known = {f.name for f in fields(StepPolicy)}
+    for setting in settings:
+        if setting not in known:
+            raise UnknownSetting(owner, setting, known | {"name"})
+    made = dict(settings)
+    for name in ("fallback", "undo"):
+        if made.get(name) is not None:
+            made[name] = as_step(made[name])
+    try:
+        return StepPolicy(**made)
+    except DefinitionError as error:
+        error.add_note(f"in {owner}")
+        raise
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Says whether calling the function gives something to await."""
+    call = getattr(function, "__call__", function)  # noqa: B004  # an object with an async __call__ counts
+    return inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(call)
+
+
+class FunctionStep(Step[In, Out], Generic[In, Out]):
+    """A function as a step.
+
+    A function of one parameter receives the input. A second parameter called ``context``, or annotated so, receives
+    the context (async functions only). A function of several parameters receives a mapping's values by name, one
+    without parameters nothing.
+    """
+
+    kind: ClassVar[str] = "function"
+
+    def __init__(self, function: Callable[..., Any], *, name: str | None = None, policy: StepPolicy | None = None) -> None:
+        if not callable(function):
+            raise DefinitionError(f"a step is made of a function, not of {function!r}")
+        self.function = function
+        self.name = check_name(name or getattr(function, "__name__", type(function).__name__), f"the step of {function!r}")
+        self.policy = policy if policy is not None else StepPolicy()
+        parameters = _parameters(function)
+        takes_context = [p.name for p in parameters if p.name == "context" or p.annotation in (Context, "Context")]
+        self._context_name = takes_context[0] if takes_context else None
+        self.parameters = tuple(p.name for p in parameters if p.name not in takes_context)
+        self._required = frozenset(
+            p.name for p in parameters if p.default is p.empty and p.name not in takes_context
+        )
+        self._by_name = len(self.parameters) > 1 and len(self._required) != 1
+        self.asynchronous = is_async(function)
+        if self.asynchronous and self.policy.isolation == "thread":
+            raise DefinitionError(f"step {self.name!r}: isolation='thread' is for sync functions; this one is async")
+        if not self.asynchronous and self._context_name is not None:
+            raise DefinitionError(f"step {self.name!r}: a sync function runs beside the loop and cannot use a context; make it async")
+        if self.policy.isolation == "process":
+            self._check_importable()
+        self._direct = (
+            function
+            if self.asynchronous and not self._by_name and len(self.parameters) >= 1 and self.policy.isolation == "none"
+            else None
+        )
+        self._direct_context = self._context_name is not None and len(self.parameters) == 1 and self._context_second(parameters)
+
+    def execute(self, input: In, context: Context) -> Awaitable[Out]:  # type: ignore[override]  # an awaitable saves a frame
+        """Calls the function where its policy says."""
+        if self._direct is not None:
+            if self._context_name is None:
+                made: Awaitable[Out] = self._direct(input)
+                return made
+            if self._direct_context:
+                made = self._direct(input, context)
+                return made
+        return self._elsewhere(input, context)
+
+    async def _elsewhere(self, input: In, context: Context) -> Out:
+        arguments = self._arguments(input)
+        if self.policy.isolation == "process":
+            workers = context.resource(Workers)
+            output: Out = await workers.process(self.function, arguments, memory=self.policy.memory)
+            return output
+        if self.asynchronous:
+            if self._context_name is not None:
+                arguments[self._context_name] = context
+            output = await self.function(**arguments)
+            return output
+        output = await context.resource(Workers).thread(_call, self.function, arguments)
+        return output
+
+    def _arguments(self, input: Any) -> dict[str, Any]:
+        if not self.parameters:
+            return {}
+        if not self._by_name:
+            name = next((n for n in self.parameters if n in self._required), self.parameters[0])
+            return {name: input}
+        if not isinstance(input, Mapping):
+            raise DefinitionError(
+                f"step {self.name!r} takes {', '.join(self.parameters)} by name, so its input must be a mapping, "
+                f"not {type(input).__name__}"
+            )
+        missing = self._required - set(input)
+        if missing:
+            raise DefinitionError(f"step {self.name!r} needs {', '.join(sorted(missing))}, which its input does not hold")
+        return {name: input[name] for name in self.parameters if name in input}
+
+    def by_name(self, names: Collection[str]) -> FunctionStep[In, Out]:
+        """Returns this step reading its parameters from a mapping with these names, or itself when none is one."""
+        if self._by_name or not any(parameter in names for parameter in self.parameters):
+            return self
+        copy = FunctionStep[In, Out](self.function, name=self.name, policy=self.policy)
+        copy._by_name, copy._direct = True, None
+        return copy
+
+    def _check_importable(self) -> None:
+        qualname = getattr(self.function, "__qualname__", "")
+        if "<" in qualname or not qualname or not getattr(self.function, "__module__", None):
+            raise DefinitionError(
+                f"step {self.name!r}: isolation='process' needs a function at a module's top level, which another process "
+                f"can import; {qualname or self.function!r} is not one"
+            )
+
+    def _context_second(self, parameters: list[inspect.Parameter]) -> bool:
+        return len(parameters) == 2 and parameters[1].name == self._context_name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function itself, outside any run."""
+        return self.function(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        """Compares what is called, under which name and policy."""
+        if not isinstance(other, FunctionStep):
+            return NotImplemented
+        return (self.function, self.name, self.policy, self._by_name) == (
+            other.function, other.name, other.policy, other._by_name,
+        )  # fmt: skip
+
+    def __hash__(self) -> int:
+        """Hashes what is called, and under which name."""
+        return hash((self.function, self.name))
+
+    def __repr__(self) -> str:
+        """Shows the step as it was made."""
+        return f"step({self.name!r})"
+
+
+def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    return function(**arguments)
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):
+        return [inspect.Parameter("input", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p for p in signature.parameters.values() if p.kind in named or p.kind is inspect.Parameter.POSITIONAL_ONLY]
+
+
+class StepMaker:
+    """Makes a step of the function below it; what ``@step(...)`` returns."""
+
+    def __init__(self, name: str | None, policy: StepPolicy) -> None:
+        self._name, self._policy = name, policy
+
+    @overload
+    def __call__(self, function: Callable[[A], Awaitable[B]]) -> FunctionStep[A, B]: ...
+    @overload
+    def __call__(self, function: Callable[[A, Context], Awaitable[B]]) -> FunctionStep[A, B]: ...
+    @overload
+    def __call__(self, function: Callable[..., Awaitable[B]]) -> FunctionStep[Any, B]: ...
+    @overload
+    def __call__(self, function: Callable[[A], B]) -> FunctionStep[A, B]: ...
+    @overload
+    def __call__(self, function: Callable[..., B]) -> FunctionStep[Any, B]: ...
+    def __call__(self, function: Callable[..., Any]) -> FunctionStep[Any, Any]:
+        """Makes the step."""
+        return FunctionStep(function, name=self._name, policy=self._policy)
+
+
+@overload
+def step(function: Callable[[A], Awaitable[B]], /) -> FunctionStep[A, B]: ...
+@overload
+def step(function: Callable[[A, Context], Awaitable[B]], /) -> FunctionStep[A, B]: ...
+@overload
+def step(function: Callable[..., Awaitable[B]], /) -> FunctionStep[Any, B]: ...
+@overload
+def step(function: Callable[[A], B], /) -> FunctionStep[A, B]: ...
+@overload
+def step(function: Callable[..., B], /) -> FunctionStep[Any, B]: ...
+@overload
+def step(**settings: Unpack[StepSettings]) -> StepMaker: ...
+def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Makes a step of a function, plainly (``@step``) or with settings (``@step(timeout=30, idempotent=True)``).
+
+    Settings are a ``name`` and the fields of ``StepPolicy``; an unknown one raises ``UnknownSetting``.
+    """
+    name = settings.pop("name", None)
+    maker = StepMaker(name, make_policy("@step", settings))
+    return maker if function is None else maker(function)
+
+
+def as_step(stepish: Stepish) -> Step[Any, Any]:
+    """Returns a step for what is one already, or for a function."""
+    return stepish if isinstance(stepish, Step) else FunctionStep(stepish)

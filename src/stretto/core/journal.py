@@ -1,0 +1,48 @@
+"""Where a run's log is kept: what the runtime asks of a store, and nothing more."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Durability = Literal["sync", "async", "exit"]
+"""When a completed step is on disk: before its successors start, with the next group, or at the end of the run."""
+
+
+class Line(NamedTuple):
+    """One event as it is written: its place in the run's log from 0, and ``core/codec.py``'s JSON text of it."""
+
+    seq: int
+    kind: str
+    path: str
+    at: float
+    data: str
+
+
+class Journal(ABC):
+    """Keeps logs of runs."""
+
+    @abstractmethod
+    async def claim(self, run_id: str, owner: str) -> int:
+        """Takes the sole right to write a run and returns how many lines it has (0 for a new one).
+
+        Raises ``RunBusy`` while another live owner holds it. Claiming again after ``release`` or after the owner's
+        process has died is allowed.
+        """
+
+    @abstractmethod
+    async def release(self, run_id: str, owner: str) -> None:
+        """Gives the right back."""
+
+    @abstractmethod
+    async def append(self, run_id: str, lines: Sequence[Line]) -> None:
+        """Writes lines durably, all or none; a line whose place is taken raises ``StoreError``."""
+
+    @abstractmethod
+    async def read(self, run_id: str, since: int = 0) -> list[Line]:
+        """Returns the lines from a place on; raises ``RunNotFound`` for a run without any."""
+
+    @abstractmethod
+    async def durations(self, step: str, limit: int = 100) -> list[float]:
+        """Returns how long the last completed executions of a step of this name took, newest first (seconds)."""

@@ -1,0 +1,243 @@
+"""What may be asked of the runtime: how many, how long, how often, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+from stretto.core.errors import DefinitionError
+
+
+def positive(owner: str, setting: str, value: float | None, *, zero: bool = False) -> None:
+    """Raises ``DefinitionError`` unless the value is a positive number (or None)."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value < 0 or (value == 0 and not zero):
+        raise DefinitionError(
+            f"{owner}: {setting} must be {'zero or more' if zero else 'greater than 0'}, not {value!r}; "
+            "leave it out for the default"
+        )
+
+
+def whole(owner: str, setting: str, value: int, at_least: int = 1) -> None:
+    """Raises ``DefinitionError`` unless the value is a whole number of at least ``at_least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise DefinitionError(f"{owner}: {setting} must be a whole number of at least {at_least}, not {value!r}")
+
+
+class ErrorMode(Enum):
+    """When a failing branch stops its siblings."""
+
+    FAIL_FAST = "fail_fast"
+    FAIL_SLOW = "fail_slow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelResourceLimits:
+    """How much a set of branches may take: executions, bytes and seconds.
+
+    ``execution_timeout`` bounds each branch (seconds). ``max_memory_per_branch`` is reserved for every branch that
+    names no memory of its own, and ``max_total_memory`` is what all live ones may reserve together (bytes); a step
+    with ``isolation="process"`` is held to its share by the operating system. ``cancellation_timeout`` is how long a
+    cancelled branch may take to stop (seconds) before it is left behind and reported.
+    """
+
+    max_concurrent_executions: int = 10
+    max_memory_per_branch: int | None = None
+    max_total_memory: int | None = None
+    execution_timeout: float | None = None
+    cancellation_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuses limits under which nothing could run."""
+        owner = type(self).__name__
+        whole(owner, "max_concurrent_executions", self.max_concurrent_executions)
+        for name in ("max_memory_per_branch", "max_total_memory"):
+            if (value := getattr(self, name)) is not None:
+                whole(owner, name, value)
+        positive(owner, "execution_timeout", self.execution_timeout)
+        positive(owner, "cancellation_timeout", self.cancellation_timeout, zero=True)
+        if self.max_memory_per_branch and self.max_total_memory and self.max_memory_per_branch > self.max_total_memory:
+            raise DefinitionError(
+                f"{owner}: max_memory_per_branch ({self.max_memory_per_branch:,} bytes) is more than max_total_memory "
+                f"({self.max_total_memory:,} bytes); no branch could ever start"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often a failing idempotent step is tried again, and how long it waits before (seconds).
+
+    Attempt n waits ``wait * factor ** n`` (n from 1), at most ``max_wait``, of which up to the share ``jitter`` is
+    taken away at random; an error with a ``retry_after`` attribute (seconds) is waited for that long instead.
+    ``on`` names the errors that are worth another try. Source of the jitter: "Exponential Backoff And Jitter" (AWS
+    Architecture Blog, 2015), equal jitter.
+    """
+
+    attempts: int = 3
+    wait: float = 0.1
+    factor: float = 2.0
+    max_wait: float = 30.0
+    jitter: float = 0.5
+    on: tuple[type[Exception], ...] = (Exception,)
+
+    def __post_init__(self) -> None:
+        """Refuses a policy that cannot be followed."""
+        whole("RetryPolicy", "attempts", self.attempts)
+        positive("RetryPolicy", "wait", self.wait, zero=True)
+        positive("RetryPolicy", "factor", self.factor)
+        positive("RetryPolicy", "max_wait", self.max_wait, zero=True)
+        if not 0 <= self.jitter <= 1:
+            raise DefinitionError(f"RetryPolicy: jitter must lie between 0 and 1, not {self.jitter!r}")
+        if not self.on:
+            raise DefinitionError("RetryPolicy: on names no error, so nothing would ever be retried; leave it out for all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachePolicy:
+    """Keeps a deterministic step's outputs for ``ttl`` seconds; equal calls at one time are made once.
+
+    ``key`` makes the key of an input; without it the input's JSON form is the key. ``maximum`` entries are kept.
+    """
+
+    ttl: float = 3600.0
+    key: Callable[[Any], Hashable] | None = None
+    maximum: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Refuses a cache that could keep nothing."""
+        positive("CachePolicy", "ttl", self.ttl)
+        whole("CachePolicy", "maximum", self.maximum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPolicy:
+    """Gathers like calls of a step for ``wait`` seconds, or until ``size`` are there, and makes them as one.
+
+    The step then receives a list of inputs and returns a list of outputs, as long and in the same order.
+    """
+
+    size: int = 100
+    wait: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Refuses a batch of nothing."""
+        whole("BatchPolicy", "size", self.size)
+        positive("BatchPolicy", "wait", self.wait, zero=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitBreaker:
+    """Leaves an external service alone for ``reset`` seconds after ``failures`` failures in a row.
+
+    The state is kept per ``service`` and process. After ``reset`` one call is let through: its success closes the
+    circuit, its failure opens it again. Source of the pattern: M. Nygard, "Release It!", 2007.
+    """
+
+    service: str
+    failures: int = 5
+    reset: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuses a breaker that could never open or close."""
+        whole("CircuitBreaker", "failures", self.failures)
+        positive("CircuitBreaker", "reset", self.reset, zero=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveTimeout:
+    """A timeout learnt from the step's own history in the store.
+
+    It is ``factor`` times the ``percentile`` of the last completed durations, between ``minimum`` and ``maximum``
+    (seconds); with fewer than ``samples`` of them it is ``default``.
+    """
+
+    default: float = 30.0
+    factor: float = 3.0
+    percentile: float = 0.95
+    minimum: float = 1.0
+    maximum: float = 3600.0
+    samples: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuses settings that name no timeout."""
+        for name in ("default", "factor", "minimum", "maximum"):
+            positive("AdaptiveTimeout", name, getattr(self, name))
+        whole("AdaptiveTimeout", "samples", self.samples)
+        if not 0 < self.percentile <= 1:
+            raise DefinitionError(f"AdaptiveTimeout: percentile must lie above 0 and at most at 1, not {self.percentile!r}")
+        if self.minimum > self.maximum:
+            raise DefinitionError(f"AdaptiveTimeout: minimum {self.minimum:g} is more than maximum {self.maximum:g}")
+
+    def seconds(self, durations: list[float]) -> float:
+        """Returns the timeout for these durations (nearest-rank percentile)."""
+        if len(durations) < self.samples:
+            return self.default
+        ranked = sorted(durations)
+        rank = max(0, -(-int(len(ranked) * self.percentile * 1_000_000) // 1_000_000) - 1)
+        return min(self.maximum, max(self.minimum, self.factor * ranked[rank]))
+
+
+Isolation = Literal["none", "thread", "process"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPolicy:
+    """How a step is executed; everything is off unless it is asked for.
+
+    ``timeout`` bounds one attempt (seconds). ``idempotent`` says that running twice does no harm: only such steps are
+    retried, and run again after a crash. ``critical`` says that a failure of a step that is not idempotent is put
+    before a human. ``fallback`` runs on the input when the step has failed, ``undo`` takes back what a completed step
+    did when a later one fails (it receives the step's output). ``memory`` is reserved (bytes). ``version`` changes
+    when the step's meaning does: a resumed run notices. ``duration`` is an estimate for planning (seconds).
+    """
+
+    timeout: float | AdaptiveTimeout | None = None
+    idempotent: bool = False
+    retry: RetryPolicy | None = None
+    critical: bool = False
+    cache: CachePolicy | None = None
+    batch: BatchPolicy | None = None
+    breaker: CircuitBreaker | None = None
+    fallback: Any = field(default=None)
+    undo: Any = field(default=None)
+    isolation: Isolation = "none"
+    memory: int | None = None
+    version: str = ""
+    duration: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses contradictions."""
+        if not isinstance(self.timeout, AdaptiveTimeout):
+            positive("StepPolicy", "timeout", self.timeout)
+        if self.retry is not None and self.retry.attempts > 1 and not self.idempotent:
+            raise DefinitionError(
+                "a step is retried only when running it twice does no harm: "
+                "say idempotent=True, or leave retry out and use fallback= or critical=True"
+            )
+        if self.critical and self.idempotent:
+            raise DefinitionError("critical=True asks a human about steps that may not run twice; with idempotent=True use retry=")
+        if self.isolation not in ("none", "thread", "process"):
+            raise DefinitionError(f"isolation must be 'none', 'thread' or 'process', not {self.isolation!r}")
+        if self.memory is not None:
+            whole("StepPolicy", "memory", self.memory)
+        positive("StepPolicy", "duration", self.duration, zero=True)
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing was asked for that the door must look after."""
+        return (
+            self.timeout is None
+            and self.retry is None
+            and not self.critical
+            and self.cache is None
+            and self.batch is None
+            and self.breaker is None
+            and self.fallback is None
+            and self.undo is None
+        )
+
+
+PLAIN = StepPolicy()
