@@ -23,7 +23,13 @@
     - CircuitOpen
     - ProcessDied
       . MemoryExceeded
+    - ProcessRaised
+    - NotSendable
+    - ProgramMissing
+    - OutputTooLarge
+    - WrongBatch
     - DataConflict
+    - WrongOutputs
     - OutputNotStorable
     - BreakConditionMet          a loop's body asked to stop
     - LateItem
@@ -77,12 +83,14 @@ class PlanError(DefinitionError):
 class CyclicDependency(PlanError):
     """Operations that wait for each other in a circle."""
 
-    def __init__(self, path: Sequence[str]) -> None:
+    def __init__(self, path: Sequence[str], because: Sequence[str] = ()) -> None:
+        told = f" ({'; '.join(because)})" if because else ""
         super().__init__(
-            f"operations depend on each other in a circle: {' -> '.join(path)}; "
-            "remove one of these inputs, or run the circle as a LoopWorkflow"
+            f"operations depend on each other in a circle: {' -> '.join(path)}{told}; "
+            "remove one of these inputs, declare who touches a resource first before the others, "
+            "or run the circle as a LoopWorkflow"
         )
-        self.path = tuple(path)
+        self.path, self.because = tuple(path), tuple(because)
 
 
 class MissingProducer(PlanError):
@@ -217,12 +225,72 @@ class MemoryExceeded(ProcessDied):
         self.limit = limit
 
 
+class ProcessRaised(ExecutionError):
+    """A step's process raised an error of a kind that cannot be brought over; its type and message can."""
+
+    def __init__(self, path: str, kind: str, message: str) -> None:
+        super().__init__(f"the process of {path!r} raised {kind}: {message}")
+        self.path, self.kind, self.message = path, kind, message
+
+
+class NotSendable(ExecutionError):
+    """A value that cannot go to a step's process, or come back from it."""
+
+    def __init__(self, path: str, what: str, why: str) -> None:
+        super().__init__(
+            f"{what} of {path!r} cannot be sent between processes: {why}; use values that pickle can write, made of "
+            "classes and functions at a module's top level"
+        )
+        self.path, self.what, self.why = path, what, why
+
+
+class ProgramMissing(ExecutionError):
+    """A command line whose program, or whose directory, is not there."""
+
+    def __init__(self, path: str, missing: str, way_out: str) -> None:
+        super().__init__(f"the command of {path!r} cannot start: {missing}; {way_out}")
+        self.path, self.missing = path, missing
+
+
+class OutputTooLarge(ExecutionError):
+    """A command wrote more than is kept of it (bytes)."""
+
+    def __init__(self, path: str, limit: int) -> None:
+        super().__init__(
+            f"the command of {path!r} wrote more than {limit:,} bytes and was stopped; "
+            "let it write to a file, and return the file's name"
+        )
+        self.path, self.limit = path, limit
+
+
+class WrongBatch(ExecutionError):
+    """A step that gathers like calls did not return one output per input."""
+
+    def __init__(self, step: str, inputs: int, got: str) -> None:
+        super().__init__(
+            f"step {step!r} was called with a batch of {inputs} inputs and must return a list of {inputs} outputs "
+            f"in the same order; it returned {got}"
+        )
+        self.step, self.inputs = step, inputs
+
+
 class DataConflict(ExecutionError):
     """Two branches wrote one datum, and nobody said how to merge."""
 
     def __init__(self, datum: str, writers: Sequence[str]) -> None:
         super().__init__(f"{datum!r} was written by {listed(writers)}; give a merge for it, or let one of them write it")
         self.datum, self.writers = datum, tuple(writers)
+
+
+class WrongOutputs(ExecutionError):
+    """An operation gave other data than it declared."""
+
+    def __init__(self, operation: str, outputs: Sequence[str], got: str) -> None:
+        super().__init__(
+            f"operation {operation!r} declares the outputs {listed(outputs)}, so its step must return a mapping that "
+            f"holds exactly these; it returned {got}"
+        )
+        self.operation, self.outputs = operation, tuple(outputs)
 
 
 class OutputNotStorable(ExecutionError):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypedDict, TypeVar, Unpack, overload
 
 from stretto.core.errors import DefinitionError, UnknownSetting
 from stretto.core.policies import (
+    PLAIN,
     AdaptiveTimeout,
     BatchPolicy,
     CachePolicy,
@@ -45,7 +46,7 @@ class StepSettings(TypedDict, total=False):
 
 def make_policy(owner: str, settings: Mapping[str, Any]) -> StepPolicy:
     """Makes a policy of settings; raises ``UnknownSetting`` for a name that nothing reads."""
-    known = {f.name for f in fields(StepPolicy)}
+    known = {f.name for f in fields(StepPolicy) if f.init}
     for setting in settings:
         if setting not in known:
             raise UnknownSetting(owner, setting, known | {"name"})
@@ -81,7 +82,7 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
             raise DefinitionError(f"a step is made of a function, not of {function!r}")
         self.function = function
         self.name = check_name(name or getattr(function, "__name__", type(function).__name__), f"the step of {function!r}")
-        self.policy = policy if policy is not None else StepPolicy()
+        self.policy = policy if policy is not None else PLAIN
         parameters = _parameters(function)
         takes_context = [p.name for p in parameters if p.name == "context" or p.annotation in (Context, "Context")]
         self._context_name = takes_context[0] if takes_context else None
@@ -97,6 +98,8 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
             raise DefinitionError(f"step {self.name!r}: a sync function runs beside the loop and cannot use a context; make it async")
         if self.policy.isolation == "process":
             self._check_importable()
+            if self._context_name is not None:
+                raise DefinitionError(f"step {self.name!r}: isolation='process' leaves the context behind; do not take one")
         self._direct = (
             function
             if self.asynchronous and not self._by_name and len(self.parameters) >= 1 and self.policy.isolation == "none"
@@ -119,7 +122,7 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         arguments = self._arguments(input)
         if self.policy.isolation == "process":
             workers = context.resource(Workers)
-            output: Out = await workers.process(self.function, arguments, memory=self.policy.memory)
+            output: Out = await workers.process(self.function, keywords=arguments, memory=self.policy.memory)
             return output
         if self.asynchronous:
             if self._context_name is not None:
@@ -152,6 +155,16 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         copy = FunctionStep[In, Out](self.function, name=self.name, policy=self.policy)
         copy._by_name, copy._direct = True, None
         return copy
+
+    @property
+    def reads_names(self) -> bool:
+        """Whether its parameters are read from a mapping by their names."""
+        return self._by_name
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The parameters without a default, the context left out."""
+        return self._required
 
     def _check_importable(self) -> None:
         qualname = getattr(self.function, "__qualname__", "")

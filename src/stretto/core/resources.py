@@ -50,9 +50,9 @@ class Channel(ABC, Generic[T]):
 
     def __aiter__(self) -> AsyncIterator[T]:
         """Takes items out until the channel is closed and empty."""
-        return self._items()
+        return self._drain()
 
-    async def _items(self) -> AsyncIterator[T]:
+    async def _drain(self) -> AsyncIterator[T]:
         while True:
             try:
                 item = await self.receive()
@@ -81,7 +81,13 @@ class Workers(ABC):
         """Runs a function in a thread. A thread cannot be killed: on cancellation it is left behind and reported."""
 
     @abstractmethod
-    async def process(self, function: Callable[..., T], *args: Any, memory: int | None = None) -> T:
+    async def process(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        keywords: Mapping[str, Any] | None = None,
+        memory: int | None = None,
+    ) -> Any:
         """Runs a module-level function in a process held to ``memory`` bytes, killed on timeout and cancellation."""
 
     @abstractmethod
