@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -20,6 +23,14 @@ class Line(NamedTuple):
     data: str
 
 
+def owner_of_this_process() -> str:
+    """Returns what this process claims runs as: ``host:pid:time``, the time in seconds since the Unix epoch.
+
+    The process that bears this pid owns what was claimed as long as it is not younger than that time.
+    """
+    return f"{platform.node().replace(':', '-')}:{os.getpid()}:{time.time():.3f}"
+
+
 class Journal(ABC):
     """Keeps logs of runs."""
 
@@ -27,8 +38,8 @@ class Journal(ABC):
     async def claim(self, run_id: str, owner: str) -> int:
         """Takes the sole right to write a run and returns how many lines it has (0 for a new one).
 
-        Raises ``RunBusy`` while another live owner holds it. Claiming again after ``release`` or after the owner's
-        process has died is allowed.
+        ``owner`` is what ``owner_of_this_process`` says. Raises ``RunBusy`` while it is held, by whomever that lives.
+        Claiming again after ``release`` or after the owner's process has died is allowed.
         """
 
     @abstractmethod
@@ -37,7 +48,11 @@ class Journal(ABC):
 
     @abstractmethod
     async def append(self, run_id: str, lines: Sequence[Line]) -> None:
-        """Writes lines durably, all or none; a line whose place is taken raises ``StoreError``."""
+        """Writes lines durably, all or none, to a run that was claimed here.
+
+        The first must stand directly behind what is written: a place that is taken or that would leave a gap raises
+        ``StoreError``. ``RunBusy`` says that another process took the run over, because this one seemed dead.
+        """
 
     @abstractmethod
     async def read(self, run_id: str, since: int = 0) -> list[Line]:
@@ -45,4 +60,8 @@ class Journal(ABC):
 
     @abstractmethod
     async def durations(self, step: str, limit: int = 100) -> list[float]:
-        """Returns how long the last completed executions of a step of this name took, newest first (seconds)."""
+        """Returns how long the last completed executions of a step of this name took, newest first (seconds).
+
+        ``step`` is what ``core/events.py``'s ``step_name`` says of a path. What was replayed or came from a cache, a
+        batch, a fallback or a human is no execution; at most 1,000 of a name are kept.
+        """
