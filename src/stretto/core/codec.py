@@ -3,7 +3,7 @@
 Plain JSON values stand as themselves. Everything else is an object with one key that begins with ``$``: ``$tuple``,
 ``$set``, ``$frozenset``, ``$bytes`` (base64), ``$map`` (a dict whose keys are not all text, or begin with ``$``), ``$time`` (ISO 8601),
 ``$date``, ``$delta`` (seconds), ``$path``, ``$uuid``, ``$decimal``, ``$enum``, ``$data`` (a dataclass), ``$model``
-(a pydantic model). Classes are named ``module:qualname`` and imported when they come back.
+(a pydantic model), ``$large`` (a value that a store left out). Classes are named ``module:qualname`` and imported when they come back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import pathlib
 import uuid
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from stretto.core.errors import OutputNotStorable, StoreError
@@ -27,6 +27,16 @@ PREVIEW_ITEMS = 20
 """How many items of a collection a preview shows."""
 PREVIEW_TEXT = 500
 """How many characters of a text a preview shows."""
+
+
+@dataclass(frozen=True)
+class LargeValue:
+    """Stands for a value that a store did not fetch: its digest, its size (characters of JSON), and how it begins."""
+
+    digest: str
+    size: int
+    start: str
+
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -117,6 +127,8 @@ def _tagged(tag: str, held: Any) -> Any:
             return {from_plain(key): from_plain(item) for key, item in held}
         case "$enum":
             return _named_class(held[0])[held[1]]
+        case "$large":
+            return LargeValue(*held)
         case "$model":
             return _named_class(held[0]).model_validate(held[1])
         case "$data":
@@ -180,7 +192,14 @@ def _repr(value: Any) -> str:
 
 
 def _dumps(plain: Any) -> str:
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a pair, as in the name of a file that is not UTF-8: escaped, it can be kept
+        return json.dumps(plain, separators=(",", ":"))
+    return text
 
 
 def encode(event: Event) -> str:

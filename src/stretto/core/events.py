@@ -227,3 +227,12 @@ def parent_of(path: Path) -> Path:
 def name_of(path: Path) -> str:
     """Returns the last name of a path."""
     return path.rpartition("/")[2]
+
+
+def step_name(path: Path) -> str:
+    """Returns the name that all repeats and items of a step share: its last name without ``#2`` and ``[17]``."""
+    while path:
+        path, _, last = path.rpartition("/")
+        if name := last.partition("[")[0].partition("#")[0]:
+            return name
+    return ""
