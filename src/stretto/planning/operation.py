@@ -93,7 +93,7 @@ class Operation:
             )
         names = tuple(held)
         for name in names:
-            if not isinstance(name, str) or not name:
+            if not isinstance(name, str) or not name or not name.isprintable():
                 raise DefinitionError(f"operation {self.id!r}: {setting} holds {name!r}, which is no name")
         if len(set(names)) != len(names):
             twice = next(name for place, name in enumerate(names) if name in names[:place])

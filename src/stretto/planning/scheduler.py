@@ -19,13 +19,15 @@ Status: TypeAlias = Literal["completed", "skipped", "failed"]
 class Ending:
     """How an operation ended, and why if it has no output.
 
-    ``blocked`` says that it did not run because of a failure; ``root`` is the operation with which that began.
+    ``blocked`` says that it failed or did not run because of a failure; ``root`` is the operation with which that
+    began. ``error`` is what its condition raised.
     """
 
     status: Status
     because: str = ""
     blocked: bool = False
     root: str = ""
+    error: Exception | None = None
 
 
 _COMPLETED = Ending("completed")
@@ -36,16 +38,19 @@ def produced(operation: Operation, output: Any) -> dict[DataRef, Any]:
     names = operation.outputs
     if len(names) < 2:
         return dict.fromkeys(names, output)
-    if not isinstance(output, Mapping):
+    if not _is_mapping(output):
         raise WrongOutputs(operation.id, names, f"a value of type {type(output).__name__}")
-    held: dict[Any, Any] = dict(output)  # pyright: ignore[reportUnknownArgumentType]  # any mapping will do
-    missing = [name for name in names if name not in held]
-    extra = [str(name) for name in held if name not in names]
+    missing = [name for name in names if name not in output]
+    extra = [str(name) for name in output if name not in names]
     if missing or extra:
         told = [f"no {listed(missing)}"] if missing else []
         told += [f"also {listed(extra)}"] if extra else []
         raise WrongOutputs(operation.id, names, "a mapping with " + " and ".join(told))
-    return {name: held[name] for name in names}
+    return {name: output[name] for name in names}
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 class Schedule:
@@ -142,7 +147,7 @@ class Schedule:
                 return True
         except Exception as error:  # noqa: BLE001  # a condition that raises is a failure of its operation, and told so
             because = f"its condition raised {type(error).__name__}: {error}"
-            self._end(operation.id, Ending("failed", because, blocked=True, root=operation.id))
+            self._end(operation.id, Ending("failed", because, True, operation.id, error))
             return False
         self._end(operation.id, Ending("skipped", "its condition does not hold", root=operation.id))
         return False
