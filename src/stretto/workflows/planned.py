@@ -16,6 +16,7 @@ from stretto.core.step import Branch, Branches, Context, Step
 from stretto.planning.operation import Operation
 from stretto.planning.plan import ExecutionPlan
 from stretto.planning.scheduler import Schedule, produced
+from stretto.workflows.progress import Ticker
 from stretto.workflows.workflow import BoundedWorkflow, check_kind, check_memory, check_mode
 
 TOLD = 20
@@ -44,10 +45,18 @@ class EachItem(Step[Mapping[str, Any], Any]):
     async def execute(self, input: Mapping[str, Any], context: Context) -> Any:
         """Maps; raises ``DefinitionError`` when the input is no collection with an order."""
         items = self._items(input)
+        ticker, done = Ticker(context, len(items)), 0
         async with context.branches(self.limits, self.mode) as branches:
             for place, item in enumerate(items):
+                if branches.settled:
+                    break
                 received = self.operation.item_input(input, item)
                 await branches.start(self.operation.work, received, name=f"{self.name}[{place}]")
+                ticker.reached(place + 1 - self.limits.max_concurrent_executions)
+            async for _ in branches.completed():
+                done += 1
+                ticker.reached(done)
+        ticker.finished(done)
         require(branches.outcomes)
         values = [outcome.unwrap() for outcome in branches.outcomes]
         if len(self.operation.outputs) < 2:
@@ -150,6 +159,8 @@ class _Flow:
         """Takes an outcome: its data, or its failure."""
         operation, outcome = self._started[branch.index], branch.outcome
         self._running -= 1
+        if self._branches.settled:  # a failure has stopped the plan, and is raised when the block is left
+            return
         if isinstance(outcome, Completed):
             try:
                 self._schedule.complete(operation.id, outcome.value)
@@ -157,8 +168,7 @@ class _Flow:
                 self._fail(operation, error)
                 self._schedule.fail(operation.id)
             return
-        # FAIL_FAST raises the error of a branch itself, when the block is left
-        if self._workflow.error_mode is ErrorMode.FAIL_SLOW and operation.required:
+        if operation.required:
             self._errors.append(_error_of(outcome))
         self._schedule.fail(operation.id)
 
