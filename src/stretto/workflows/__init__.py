@@ -1,0 +1,1 @@
+"""Steps made of steps: the patterns, each in a file of its own."""
