@@ -132,7 +132,11 @@ class PartialSuccess(AggregationStrategy):
         succeeded = sum(isinstance(outcome, Completed) for outcome in outcomes)
         if succeeded < self.minimum:
             errors = errors_of(outcomes)
-            raise TooFewSucceeded(self.minimum, succeeded, errors) if succeeded else NothingSucceeded(errors, len(outcomes))
+            raise (
+                TooFewSucceeded(self.minimum, succeeded, errors)
+                if succeeded
+                else NothingSucceeded(errors, len(outcomes))
+            )
         return list(outcomes)
 
 

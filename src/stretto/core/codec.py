@@ -147,7 +147,9 @@ def _named_class(name: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise StoreError(f"a stored value is a {qualname} of {module!r}, which cannot be imported: {error}") from error
-    if not isinstance(found, type) or not (is_dataclass(found) or issubclass(found, enum.Enum) or hasattr(found, "model_validate")):
+    if not isinstance(found, type) or not (
+        is_dataclass(found) or issubclass(found, enum.Enum) or hasattr(found, "model_validate")
+    ):
         raise StoreError(f"a stored value names {name!r}, which is no dataclass, enumeration or pydantic model")
     return found
 
@@ -172,7 +174,7 @@ def preview(value: Any, depth: int = 3) -> Any:
         shown = [preview(item, depth - 1) for item in value[:PREVIEW_ITEMS]]
         return shown if len(value) <= PREVIEW_ITEMS else {"$cut": shown, "size": len(value)}
     if depth and kind is dict:
-        some = {}
+        some: dict[str, Any] = {}
         for key in value:
             if len(some) == PREVIEW_ITEMS:
                 return {"$cut": some, "size": len(value)}
@@ -207,10 +209,9 @@ def encode(event: Event) -> str:
 
     Raises ``OutputNotStorable`` naming the path when an output has no stored form. Inputs and details are previews.
     """
-    kind = type(event)
-    if kind is StepStarted:
+    if isinstance(event, StepStarted):
         return _dumps({"input": preview(event.input), "queued": round(event.queued, 6), "step": event.step})
-    if kind is StepCompleted:
+    if isinstance(event, StepCompleted):
         return _dumps({"output": _output(event.output, event.path), "source": event.source})
     held: dict[str, Any] = {}
     for field in fields(event):
@@ -235,7 +236,9 @@ def _output(value: Any, path: str) -> Any:
     except NotStorable as error:
         raise OutputNotStorable(path or "the run", error.kind, str(error)) from None
     except RecursionError:
-        raise OutputNotStorable(path or "the run", type(value).__qualname__, "it holds itself, or is nested too deep") from None
+        raise OutputNotStorable(
+            path or "the run", type(value).__qualname__, "it holds itself, or is nested too deep"
+        ) from None
 
 
 def decode(kind: str, path: str, at: float, data: str) -> Event:

@@ -72,7 +72,9 @@ class UnresolvedReference(DefinitionError):
     """A reference that points at nothing."""
 
     def __init__(self, owner: str, reference: str, known: Iterable[str]) -> None:
-        super().__init__(f"{owner} refers to {reference!r}, which does not exist; it can refer to {listed(sorted(known))}")
+        super().__init__(
+            f"{owner} refers to {reference!r}, which does not exist; it can refer to {listed(sorted(known))}"
+        )
         self.owner, self.reference = owner, reference
 
 
@@ -98,7 +100,9 @@ class MissingProducer(PlanError):
 
     def __init__(self, operation: str, ref: str, near: str | None = None) -> None:
         hint = f"; did you mean {near!r}?" if near else f"; produce it, or name it in given=({ref!r},)"
-        super().__init__(f"operation {operation!r} needs {ref!r}, which no operation produces and no input provides{hint}")
+        super().__init__(
+            f"operation {operation!r} needs {ref!r}, which no operation produces and no input provides{hint}"
+        )
         self.operation, self.ref = operation, ref
 
 
@@ -106,7 +110,9 @@ class DoubleProducer(PlanError):
     """A datum that two operations make."""
 
     def __init__(self, ref: str, producers: Sequence[str]) -> None:
-        super().__init__(f"{ref!r} is produced by {listed(producers)}; give each output one producer, or rename one of them")
+        super().__init__(
+            f"{ref!r} is produced by {listed(producers)}; give each output one producer, or rename one of them"
+        )
         self.ref, self.producers = ref, tuple(producers)
 
 
@@ -198,6 +204,10 @@ class DeadlockError(ExecutionError):
 class BarrierBroken(DeadlockError):
     """A barrier or rendezvous that can no longer be met, because a party is gone."""
 
+    def __init__(self, why: str) -> None:
+        ExecutionError.__init__(self, why)
+        self.waits = (why,)
+
 
 class CircuitOpen(ExecutionError):
     """A service failed so often that it is left alone for a while."""
@@ -278,7 +288,9 @@ class DataConflict(ExecutionError):
     """Two branches wrote one datum, and nobody said how to merge."""
 
     def __init__(self, datum: str, writers: Sequence[str]) -> None:
-        super().__init__(f"{datum!r} was written by {listed(writers)}; give a merge for it, or let one of them write it")
+        super().__init__(
+            f"{datum!r} was written by {listed(writers)}; give a merge for it, or let one of them write it"
+        )
         self.datum, self.writers = datum, tuple(writers)
 
 
@@ -316,7 +328,9 @@ class LateItem(ExecutionError):
     """An item came after its window was closed."""
 
     def __init__(self, at: float, watermark: float) -> None:
-        super().__init__(f"an item of time {at:g} came after its window ended at {watermark:g}; choose late='drop' or 'next'")
+        super().__init__(
+            f"an item of time {at:g} came after its window ended at {watermark:g}; choose late='drop' or 'next'"
+        )
         self.at, self.watermark = at, watermark
 
 

@@ -77,35 +77,43 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
 
     kind: ClassVar[str] = "function"
 
-    def __init__(self, function: Callable[..., Any], *, name: str | None = None, policy: StepPolicy | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, name: str | None = None, policy: StepPolicy | None = None
+    ) -> None:
         if not callable(function):
             raise DefinitionError(f"a step is made of a function, not of {function!r}")
         self.function = function
-        self.name = check_name(name or getattr(function, "__name__", type(function).__name__), f"the step of {function!r}")
+        self.name = check_name(
+            name or str(getattr(function, "__name__", type(function).__name__)), f"the step of {function!r}"
+        )
         self.policy = policy if policy is not None else PLAIN
         parameters = _parameters(function)
         takes_context = [p.name for p in parameters if p.name == "context" or p.annotation in (Context, "Context")]
         self._context_name = takes_context[0] if takes_context else None
         self.parameters = tuple(p.name for p in parameters if p.name not in takes_context)
-        self._required = frozenset(
-            p.name for p in parameters if p.default is p.empty and p.name not in takes_context
-        )
+        self._required = frozenset(p.name for p in parameters if p.default is p.empty and p.name not in takes_context)
         self._by_name = len(self.parameters) > 1 and len(self._required) != 1
         self.asynchronous = is_async(function)
         if self.asynchronous and self.policy.isolation == "thread":
             raise DefinitionError(f"step {self.name!r}: isolation='thread' is for sync functions; this one is async")
         if not self.asynchronous and self._context_name is not None:
-            raise DefinitionError(f"step {self.name!r}: a sync function runs beside the loop and cannot use a context; make it async")
+            raise DefinitionError(
+                f"step {self.name!r}: a sync function runs beside the loop and cannot use a context; make it async"
+            )
         if self.policy.isolation == "process":
             self._check_importable()
             if self._context_name is not None:
-                raise DefinitionError(f"step {self.name!r}: isolation='process' leaves the context behind; do not take one")
+                raise DefinitionError(
+                    f"step {self.name!r}: isolation='process' leaves the context behind; do not take one"
+                )
         self._direct = (
             function
             if self.asynchronous and not self._by_name and len(self.parameters) >= 1 and self.policy.isolation == "none"
             else None
         )
-        self._direct_context = self._context_name is not None and len(self.parameters) == 1 and self._context_second(parameters)
+        self._direct_context = (
+            self._context_name is not None and len(self.parameters) == 1 and self._context_second(parameters)
+        )
 
     def execute(self, input: In, context: Context) -> Awaitable[Out]:  # type: ignore[override]  # an awaitable saves a frame
         """Calls the function where its policy says."""
@@ -145,7 +153,9 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
             )
         missing = self._required - set(input)
         if missing:
-            raise DefinitionError(f"step {self.name!r} needs {', '.join(sorted(missing))}, which its input does not hold")
+            raise DefinitionError(
+                f"step {self.name!r} needs {', '.join(sorted(missing))}, which its input does not hold"
+            )
         return {name: input[name] for name in self.parameters if name in input}
 
     def by_name(self, names: Collection[str]) -> FunctionStep[In, Out]:

@@ -14,7 +14,13 @@ def positive(owner: str, setting: str, value: float | None, *, zero: bool = Fals
     """Raises ``DefinitionError`` unless the value is a positive number (or None)."""
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value < 0 or (value == 0 and not zero):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value != value
+        or value < 0
+        or (value == 0 and not zero)
+    ):
         raise DefinitionError(
             f"{owner}: {setting} must be {'zero or more' if zero else 'greater than 0'}, not {value!r}; "
             "leave it out for the default"
@@ -92,7 +98,9 @@ class RetryPolicy:
         if not 0 <= self.jitter <= 1:
             raise DefinitionError(f"RetryPolicy: jitter must lie between 0 and 1, not {self.jitter!r}")
         if not self.on:
-            raise DefinitionError("RetryPolicy: on names no error, so nothing would ever be retried; leave it out for all")
+            raise DefinitionError(
+                "RetryPolicy: on names no error, so nothing would ever be retried; leave it out for all"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +175,9 @@ class AdaptiveTimeout:
             positive("AdaptiveTimeout", name, getattr(self, name))
         whole("AdaptiveTimeout", "samples", self.samples)
         if not 0 < self.percentile <= 1:
-            raise DefinitionError(f"AdaptiveTimeout: percentile must lie above 0 and at most at 1, not {self.percentile!r}")
+            raise DefinitionError(
+                f"AdaptiveTimeout: percentile must lie above 0 and at most at 1, not {self.percentile!r}"
+            )
         if self.minimum > self.maximum:
             raise DefinitionError(f"AdaptiveTimeout: minimum {self.minimum:g} is more than maximum {self.maximum:g}")
 
@@ -207,9 +217,13 @@ class StepPolicy:
     memory: int | None = None
     version: str = ""
     duration: float | None = None
+    plain: bool = field(init=False, repr=False, compare=False, default=True)
+    """Whether nothing was asked for that the door must look after."""
 
     def __post_init__(self) -> None:
         """Refuses contradictions."""
+        asked = (self.timeout, self.retry, self.cache, self.batch, self.breaker, self.fallback)
+        object.__setattr__(self, "plain", not self.critical and all(setting is None for setting in asked))
         if not isinstance(self.timeout, AdaptiveTimeout):
             positive("StepPolicy", "timeout", self.timeout)
         if self.retry is not None and self.retry.attempts > 1 and not self.idempotent:
@@ -218,26 +232,14 @@ class StepPolicy:
                 "say idempotent=True, or leave retry out and use fallback= or critical=True"
             )
         if self.critical and self.idempotent:
-            raise DefinitionError("critical=True asks a human about steps that may not run twice; with idempotent=True use retry=")
+            raise DefinitionError(
+                "critical=True asks a human about steps that may not run twice; with idempotent=True use retry="
+            )
         if self.isolation not in ("none", "thread", "process"):
             raise DefinitionError(f"isolation must be 'none', 'thread' or 'process', not {self.isolation!r}")
         if self.memory is not None:
             whole("StepPolicy", "memory", self.memory)
         positive("StepPolicy", "duration", self.duration, zero=True)
-
-    @property
-    def plain(self) -> bool:
-        """Whether nothing was asked for that the door must look after."""
-        return (
-            self.timeout is None
-            and self.retry is None
-            and not self.critical
-            and self.cache is None
-            and self.batch is None
-            and self.breaker is None
-            and self.fallback is None
-            and self.undo is None
-        )
 
 
 PLAIN = StepPolicy()

@@ -179,4 +179,3 @@ def check_name(name: str, owner: str = "a step") -> str:
     if not isinstance(name, str) or not name or "/" in name or not name.isprintable() or len(name) > 200:
         raise DefinitionError(f"{owner} cannot be called {name!r}: a name is 1 to 200 printable characters without '/'")
     return name
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from stretto.core.errors import WrongBatch
 from stretto.core.policies import BatchPolicy
@@ -111,9 +111,12 @@ class Batcher:
 
 
 def _checked(step: str, inputs: int, outputs: Any) -> list[Any]:
-    kind = type(outputs)
-    if not issubclass(kind, list):
-        raise WrongBatch(step, inputs, kind.__qualname__)
+    if not _is_list(outputs):
+        raise WrongBatch(step, inputs, type(outputs).__qualname__)
     if len(outputs) != inputs:
         raise WrongBatch(step, inputs, f"a list of {len(outputs)}")
-    return list(outputs)
+    return outputs
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)

@@ -9,13 +9,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from stretto.core.codec import NotStorable, to_plain
 from stretto.core.errors import DefinitionError
 from stretto.core.policies import CachePolicy
 
 T = TypeVar("T")
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 
 class CacheKey(NamedTuple):
@@ -51,19 +52,18 @@ def input_key(step: str, policy: CachePolicy, input: Any) -> Hashable:
     return hashlib.blake2b(text.encode(), digest_size=32).digest()
 
 
-def _ordered(plain: Any) -> Any:
+def _ordered(plain: Plain) -> Plain:
     """Returns a JSON form in which mappings whose keys are no text have one order, too."""
-    kind = type(plain)
-    if kind is list:
+    if isinstance(plain, list):
         return [_ordered(item) for item in plain]
-    if kind is not dict:
+    if not isinstance(plain, dict):
         return plain
-    if plain.keys() == {"$map"}:
-        return {"$map": sorted((_ordered(pair) for pair in plain["$map"]), key=_dumps)}
-    return {key: _ordered(item) for key, item in plain.items()}
+    ordered = {key: _ordered(item) for key, item in plain.items()}
+    pairs = ordered.get("$map")
+    return {"$map": sorted(pairs, key=_dumps)} if isinstance(pairs, list) else ordered
 
 
-def _dumps(plain: Any) -> str:
+def _dumps(plain: Plain) -> str:
     return json.dumps(plain, sort_keys=True)
 
 

@@ -35,7 +35,7 @@ class WorkerPool:
     ``processes`` functions run at once in processes (default: as many as processors), as long as ``memory`` bytes hold
     them (default: what the machine has free); the others wait. Commands count as neither: the limits of their branches
     bound them. ``threads`` calls run at once in threads. A cancelled command is asked to end, and killed after
-    ``grace`` seconds. ``capture`` is how much of a command's output is kept (bytes), beyond which it is stopped.
+    ``grace`` seconds. ``admission`` is one shared with other pools. ``capture`` is how much of a command's output is kept (bytes), beyond which it is stopped.
     """
 
     def __init__(
@@ -46,12 +46,13 @@ class WorkerPool:
         threads: int = 256,
         grace: float = 0.5,
         capture: int = 64 * 2**20,
+        admission: Admission | None = None,
     ) -> None:
         whole("WorkerPool", "threads", threads)
         whole("WorkerPool", "capture", capture)
         positive("WorkerPool", "grace", grace, zero=True)
         self.grace, self.capture = grace, capture
-        self.admission = Admission(processes, memory)
+        self.admission = admission or Admission(processes, memory)
         self.desks = Admission(threads, sys.maxsize)
         self._threads = Threads()
         self._lock = threading.Lock()
@@ -125,12 +126,12 @@ class WorkerPool:
 
 
 class ThreadsAndProcesses(Workers):
-    """The workers of one step; ``path`` names it in errors."""
+    """The workers of one step; ``path`` names it in errors, ``memory`` bounds processes that name no bound (bytes)."""
 
-    __slots__ = ("_path", "_pool")
+    __slots__ = ("_memory", "_path", "_pool")
 
-    def __init__(self, path: str, pool: WorkerPool) -> None:
-        self._path, self._pool = path, pool
+    def __init__(self, path: str, pool: WorkerPool, memory: int | None = None) -> None:
+        self._path, self._pool, self._memory = path, pool, memory
 
     async def thread(self, function: Callable[..., T], *args: Any) -> T:
         """Runs a function in a thread, with the caller's context variables.
@@ -159,6 +160,7 @@ class ThreadsAndProcesses(Workers):
         goes to our stderr. Raises what the function raises, with a note that holds its traceback; ``MemoryExceeded``;
         ``ProcessDied`` when there is no answer; ``ProcessRaised`` or ``NotSendable`` for what pickle cannot bring.
         """
+        memory = memory or self._memory
         if memory is not None:
             whole(self._path, "memory", memory)
         printed = Printed()
@@ -193,6 +195,7 @@ class ThreadsAndProcesses(Workers):
         and its children are asked to end, and killed after the pool's grace. Raises ``ProgramMissing``, and
         ``OutputTooLarge`` when stdout and stderr together exceed the pool's ``capture``.
         """
+        memory = memory or self._memory
         self._check(argv, cwd, env)
         captured = _Captured(self._path, self._pool.capture)
         limited = (

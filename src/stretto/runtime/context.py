@@ -1,0 +1,174 @@
+"""The one door, opened: admit, replay, start, guard, execute, report. Each is a call into a neighbour file."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import CancelledError
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from stretto.core.aggregation import AggregationStrategy
+from stretto.core.errors import NestingTooDeep, StepTimeout
+from stretto.core.events import Event, Path, StepCancelled, StepCompleted, StepFailed, StepStarted, StepTimedOut
+from stretto.core.policies import ErrorMode, ParallelResourceLimits
+from stretto.core.resources import Channels, Clock, Meetings, Workers
+from stretto.core.step import Answer, Context, Request, Step, check_name
+from stretto.runtime.branches import Live, TaskBranches
+from stretto.runtime.channels import BranchChannels
+from stretto.runtime.clock import RunClock
+from stretto.runtime.guard import guarded
+from stretto.runtime.people import ask
+from stretto.runtime.records import note_path, record
+from stretto.runtime.replay import settle_in_flight
+from stretto.runtime.state import RunState
+from stretto.runtime.synchronization import BranchMeetings
+from stretto.runtime.workers import ThreadsAndProcesses
+
+T = TypeVar("T")
+
+
+class RunContext(Context):
+    """The context of one step of one run."""
+
+    __slots__ = ("_asked", "_depth", "_names", "clock", "live", "parent", "path", "scope", "state")
+
+    def __init__(
+        self,
+        state: RunState,
+        path: Path,
+        depth: int = 0,
+        parent: RunContext | None = None,
+        scope: TaskBranches | None = None,
+        live: Live | None = None,
+    ) -> None:
+        self.state, self.path, self._depth, self.parent = state, path, depth, parent
+        self.scope, self.live = scope, live
+        self.clock: asyncio.Timeout | None = None
+        self._names: dict[str, int] | None = None
+        self._asked = 0
+
+    def child_path(self, step: Step[Any, Any], name: str | None) -> Path:
+        """Returns the identity of a child: its name, with ``#2`` when that name was asked for before."""
+        if name is None:
+            name = step.name
+        if "/" in name or not name:
+            check_name(name, f"a child of {self.path!r}")
+        names = self._names
+        if names is None:
+            names = self._names = {}
+        times = names[name] = names.get(name, 0) + 1
+        if times > 1:
+            name = f"{name}#{times}"
+        return f"{self.path}/{name}" if self.path else name
+
+    async def run(self, step: Step[Any, T], input: Any, *, name: str | None = None) -> T:
+        """Runs a step as a child of this one, in this branch."""
+        output: T = await self.perform(step, input, self.child_path(step, name), 0.0, self.scope, None)
+        return output
+
+    async def perform(
+        self,
+        step: Step[Any, Any],
+        input: Any,
+        path: Path,
+        queued: float,
+        scope: TaskBranches | None,
+        live: Live | None,
+    ) -> Any:
+        """Executes a step at a path, unless the log says that it is completed."""
+        state = self.state
+        if state.done and path in state.done:
+            return state.done[path]
+        if self._depth >= state.max_depth:
+            raise NestingTooDeep(state.max_depth, path)
+        child = RunContext(state, path, self._depth + 1, self, scope, live)
+        log, now = state.log, state.now
+        if path in state.in_flight:
+            decided = await settle_in_flight(child, step)
+            if decided is not None:
+                log.append(StepCompleted(path, now(), decided.value, "human"))
+                return decided.value
+        log.append(StepStarted(path, now(), input, queued, step.kind))
+        try:
+            if step.policy.plain:
+                output, source = await step.execute(input, child), "run"
+            else:
+                output, source = await guarded(child, step, input)
+            if live is not None and live.expired is not None:
+                raise StepTimeout(path, live.expired, "branch")
+            log.append(StepCompleted(path, now(), output, source))
+        except CancelledError:
+            if live is not None and live.expired is not None:
+                log.append(StepTimedOut(path, now(), live.expired, "branch"))
+                raise StepTimeout(path, live.expired, "branch") from None
+            log.append(StepCancelled(path, now(), self._why(scope, live)))
+            raise
+        except BaseException as error:
+            if isinstance(error, StepTimeout) and error.path == path:
+                log.append(StepTimedOut(path, now(), error.seconds, error.level))
+            else:
+                log.append(StepFailed(path, now(), record(state, error, path)))
+            note_path(error, path)
+            raise
+        if state.durability == "sync":
+            await log.flushed()
+        return output
+
+    @staticmethod
+    def _why(scope: TaskBranches | None, live: Live | None) -> str:
+        if live is not None and live.reason:
+            return live.reason
+        while scope is not None:
+            if scope.reason:
+                return scope.reason
+            scope = scope.outer
+        return "cancelled"
+
+    def branches(
+        self,
+        limits: ParallelResourceLimits | None = None,
+        error_mode: ErrorMode | None = None,
+        aggregation: AggregationStrategy | None = None,
+    ) -> TaskBranches:
+        """Opens a set of branches."""
+        mode = error_mode or (aggregation.default_mode if aggregation is not None else ErrorMode.FAIL_FAST)
+        return TaskBranches(self, limits or ParallelResourceLimits(), mode, aggregation)
+
+    async def ask(self, request: Request) -> Answer:
+        """Asks a human, and waits without room and without a running clock."""
+        self._asked += 1
+        return await ask(self, request, f"{self.path}?{self._asked}")
+
+    def emit(self, event: Event) -> None:
+        """Appends an event to the run's log."""
+        self.state.log.append(event)
+
+    def resource(self, type_: type[T]) -> T:
+        """Returns what the run was given, or one of the run's own: clock, channels, workers, meetings."""
+        given = self.state.resources
+        if type_ not in given and (make := _OWN.get(type_)) is not None:
+            return make(self)  # type: ignore[no-any-return]  # the table pairs each class with its maker
+        return self.state.given(type_, self.path)  # type: ignore[no-any-return]  # resources are keyed by their class
+
+    def lineage(self) -> list[RunContext]:
+        """Returns this context and those around it, innermost first."""
+        chain: list[RunContext] = []
+        context: RunContext | None = self
+        while context is not None:
+            chain.append(context)
+            context = context.parent
+        return chain
+
+
+def _workers(context: RunContext) -> Workers:
+    limits = context.scope.limits if context.scope is not None else None
+    memory = limits.max_memory_per_branch if limits is not None else None
+    return ThreadsAndProcesses(context.path, context.state.pool, memory)
+
+
+_OWN: dict[type[Any], Callable[[RunContext], Any]] = {
+    Clock: lambda context: RunClock(context.state.now),
+    Channels: lambda context: BranchChannels(context.state, context.path),
+    Meetings: lambda context: BranchMeetings(context.state, context.path, context.scope),
+    Workers: _workers,
+}

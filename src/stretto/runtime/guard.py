@@ -1,0 +1,121 @@
+"""What a step's policy asks for around its execution: cache, breaker, batch, timeout, retry, fallback, a human."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio import CancelledError
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from stretto.core.errors import DefinitionError, HumanAborted, StepTimeout
+from stretto.core.events import StepRetrying
+from stretto.core.policies import AdaptiveTimeout, RetryPolicy
+from stretto.core.step import Request, Step
+from stretto.runtime.cache import CacheKey, input_key
+from stretto.runtime.records import record
+from stretto.runtime.replay import fingerprint
+
+if TYPE_CHECKING:
+    from stretto.runtime.context import RunContext
+
+
+async def guarded(child: RunContext, step: Step[Any, Any], input: Any) -> tuple[Any, str]:
+    """Executes a step under its policy; returns its output, and where that came from (run, cache, batch, …)."""
+    policy = step.policy
+    if policy.cache is None:
+        return await _persistent(child, step, input)
+    source = "run"
+
+    async def call() -> Any:
+        nonlocal source
+        output, source = await _persistent(child, step, input)
+        return output
+
+    key = CacheKey(step.name, fingerprint(step), input_key(step.name, policy.cache, input))
+    loop = asyncio.get_running_loop()
+    output, hit = await child.state.shared.cache.get_or_call(key, policy.cache, loop.time, call)
+    return output, "cache" if hit else source
+
+
+async def _persistent(child: RunContext, step: Step[Any, Any], input: Any) -> tuple[Any, str]:
+    policy, state = step.policy, child.state
+    retry = policy.retry or RetryPolicy(attempts=1)
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await _attempt(child, step, input)
+        except Exception as error:
+            final: Exception = error
+        if attempt < retry.attempts and isinstance(final, retry.on) and not isinstance(final, DefinitionError):
+            wait = pause(retry, attempt, final)
+            state.emit(StepRetrying(child.path, state.now(), attempt, record(state, final, child.path), wait))
+            await asyncio.sleep(wait)
+        elif policy.fallback is not None:
+            return await child.run(policy.fallback, input), "fallback"
+        elif policy.critical and await _again(child, final):
+            continue
+        else:
+            raise final
+
+
+def pause(retry: RetryPolicy, attempt: int, error: BaseException) -> float:
+    """Returns how long to wait after a failed attempt (seconds): what the error asks for, or the policy's next wait."""
+    asked = getattr(error, "retry_after", None)
+    if isinstance(asked, int | float) and asked >= 0:
+        return float(asked)
+    longest = min(retry.max_wait, retry.wait * retry.factor**attempt)
+    return longest * (1 - retry.jitter * random.random())  # spreads retries, guards no secret
+
+
+async def _attempt(child: RunContext, step: Step[Any, Any], input: Any) -> tuple[Any, str]:
+    policy = step.policy
+    with ExitStack() as passage:
+        if policy.breaker is not None:
+            passage.enter_context(child.state.shared.breakers.passage(policy.breaker))
+        if policy.batch is None:
+            return await _timed(child, step, input), "run"
+
+        async def invoke(inputs: list[Any]) -> Any:
+            return await _timed(child, step, inputs)
+
+        key = (id(child.state), step)
+        return await child.state.shared.batcher.call(step.name, key, policy.batch, input, invoke), "batch"
+
+
+async def _timed(child: RunContext, step: Step[Any, Any], input: Any) -> Any:
+    timeout = step.policy.timeout
+    if timeout is None:
+        return await step.execute(input, child)
+    if isinstance(timeout, AdaptiveTimeout):
+        history = child.state.log.journal
+        timeout = timeout.seconds(await history.durations(step.name) if history is not None else [])
+    level = "workflow" if step.transparent else "step"
+    clock = asyncio.timeout(timeout)
+    try:
+        async with clock:
+            child.clock = clock
+            output = await step.execute(input, child)
+    except TimeoutError as error:
+        if clock.expired() and isinstance(error.__cause__, CancelledError):
+            raise StepTimeout(child.path, timeout, level) from None
+        raise
+    finally:
+        child.clock = None
+    if clock.expired():
+        raise StepTimeout(child.path, timeout, level)
+    return output
+
+
+async def _again(child: RunContext, error: Exception) -> bool:
+    """Puts the failure of a critical step before a human; says whether it shall be tried again."""
+    request = Request(
+        question=f"step {child.path!r} failed and may have done something already: try it again?",
+        choices=("retry", "abort"),
+        reason=f"{type(error).__name__}: {error}",
+    )
+    answer = await child.ask(request)
+    if answer.choice == "retry":
+        return True
+    raise HumanAborted(child.path, request.question, answer.reason) from error

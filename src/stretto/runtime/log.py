@@ -1,0 +1,114 @@
+"""The run's log: written once, in order, read from any place, and kept by one writer that commits in groups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from stretto.core.codec import encode
+from stretto.core.events import Event
+from stretto.core.journal import Durability, Journal, Line
+
+GROUP = 4000
+"""How many lines the writer commits at once at the most."""
+
+
+class EventLog:
+    """An append-only list of events that readers follow at their own pace.
+
+    With a journal every event is encoded when it is appended, so that what is stored is what the value was at that
+    moment; ``write`` commits what has gathered since the last commit.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_encoded",
+        "_news",
+        "_pending",
+        "_written",
+        "broken",
+        "events",
+        "first",
+        "journal",
+        "now",
+        "run_id",
+    )
+
+    def __init__(self, run_id: str, now: Callable[[], float], journal: Journal | None = None) -> None:
+        self.run_id, self.now, self.journal = run_id, now, journal
+        self.events: list[Event] = []
+        self.broken: BaseException | None = None
+        self.first = self._written = self._encoded = 0
+        self._pending: list[Line] = []
+        self._news: asyncio.Future[None] | None = None
+        self._closed = False
+
+    def begin(self, first: int) -> None:
+        """Goes on after the ``first`` lines that the journal has already."""
+        self.first = self._written = self._encoded = first
+
+    def append(self, event: Event) -> None:
+        """Adds an event; raises ``OutputNotStorable`` before it is added when a journal could not keep it."""
+        if self._closed:
+            return
+        if self.journal is not None:
+            self._pending.append(Line(self._encoded, event.kind, event.path, event.at, encode(event)))
+            self._encoded += 1
+        self.events.append(event)
+        if self._news is not None:
+            self._announce()
+
+    def _announce(self) -> None:
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
+
+    async def _wait(self) -> None:
+        if self._news is None:
+            self._news = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._news)
+
+    def close(self) -> None:
+        """Says that nothing more will be appended."""
+        self._closed = True
+        self._announce()
+
+    async def since(self, cursor: int = 0) -> AsyncIterator[Event]:
+        """Yields the events from a place on, live, until the run has ended."""
+        while True:
+            while cursor < len(self.events):
+                yield self.events[cursor]
+                cursor += 1
+            if self._closed:
+                return
+            await self._wait()
+
+    async def write(self, durability: Durability) -> None:
+        """Commits lines in groups until the log is closed and all of them are kept (``exit``: only then)."""
+        journal = self.journal
+        if journal is None:
+            return
+        while True:
+            while not self._pending or (durability == "exit" and not self._closed):
+                if self._closed and not self._pending:
+                    return
+                await self._wait()
+            group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
+            try:
+                await journal.append(self.run_id, group)
+            except Exception as error:
+                self.broken = error
+                self._announce()
+                raise
+            self._written = group[-1].seq + 1
+            self._announce()
+
+    async def flushed(self) -> None:
+        """Waits until everything appended so far is durable; raises what broke the store."""
+        if self.journal is None:
+            return
+        goal = self._encoded
+        while self._written < goal:
+            if self.broken is not None:
+                raise self.broken
+            await self._wait()

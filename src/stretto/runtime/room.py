@@ -1,0 +1,76 @@
+"""Room for branches: how many and how much memory at once, and who of those that wait goes first."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from itertools import count
+
+from stretto.core.errors import DefinitionError
+from stretto.core.policies import ParallelResourceLimits
+
+SHARE_OF_FREE_MEMORY = 0.8
+"""How much of the machine's free memory branches may reserve together when nobody said."""
+
+
+class Room:
+    """Counts slots and reserved bytes of one set of branches; those who wait are served by priority, then in order."""
+
+    __slots__ = ("_free", "_order", "_reserved", "_total", "waiting")
+
+    def __init__(self, limits: ParallelResourceLimits) -> None:
+        self._free = limits.max_concurrent_executions
+        self._total = limits.max_total_memory
+        self._reserved = 0
+        self._order = count()
+        self.waiting: list[tuple[float, int, int, asyncio.Future[None]]] = []
+
+    def take(self, memory: int) -> bool:
+        """Takes a slot and bytes if nobody waits and they are free."""
+        if self.waiting or not self._fits(memory):
+            return False
+        self._free -= 1
+        self._reserved += memory
+        return True
+
+    def _fits(self, memory: int) -> bool:
+        return self._free > 0 and (not memory or self._reserved + memory <= self._allowed(memory))
+
+    def _allowed(self, memory: int) -> int:
+        if self._total is None:
+            import psutil
+
+            self._total = int(psutil.virtual_memory().available * SHARE_OF_FREE_MEMORY)
+        if memory > self._total:
+            raise DefinitionError(
+                f"a branch reserves {memory:,} bytes, but all branches together may take {self._total:,}; "
+                "raise max_total_memory, or give the step less memory"
+            )
+        return self._total
+
+    def queue(self, memory: int, priority: float) -> asyncio.Future[None]:
+        """Returns a future that is resolved, by whoever calls ``next``, when the slot is this caller's."""
+        self._allowed(memory) if memory else None
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self.waiting, (-priority, next(self._order), memory, future))
+        return future
+
+    def give_back(self, memory: int) -> None:
+        """Frees a slot and its bytes."""
+        self._free += 1
+        self._reserved -= memory
+
+    def next(self) -> asyncio.Future[None] | None:
+        """Returns the waiter whose turn it is, its slot taken for it, or None."""
+        while self.waiting:
+            _, _, memory, future = self.waiting[0]
+            if future.done():
+                heapq.heappop(self.waiting)
+            elif self._fits(memory):
+                heapq.heappop(self.waiting)
+                self._free -= 1
+                self._reserved += memory
+                return future
+            else:
+                return None
+        return None

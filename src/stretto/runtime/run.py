@@ -1,0 +1,338 @@
+"""A run: one execution of one step, seen and steered from the outside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
+
+from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting
+from stretto.core.events import Event, Path, RunEnded, RunResumed, RunStarted, StepAbandoned, parent_of
+from stretto.core.function import as_step
+from stretto.core.journal import Durability, Journal
+from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outcome, TimedOut
+from stretto.core.policies import ErrorMode, ParallelResourceLimits, positive, whole
+from stretto.core.step import Answer, Step, Stepish, check_name
+from stretto.runtime.branches import TaskBranches
+from stretto.runtime.context import RunContext
+from stretto.runtime.log import EventLog
+from stretto.runtime.loop import drive
+from stretto.runtime.records import record
+from stretto.runtime.replay import OnChange, Replay, WhenInFlight, check_code, fingerprints, replay
+from stretto.runtime.shared import PROCESS, Shared
+from stretto.runtime.state import RunState
+
+T = TypeVar("T")
+
+
+class RunSettings(TypedDict, total=False):
+    """What a run may be given; see ``Settings`` for what each means."""
+
+    run_id: str
+    store: Journal | None
+    durability: Durability
+    timeout: float | None
+    cancellation_timeout: float
+    max_depth: int
+    resources: Sequence[Any] | Mapping[type[Any], Any]
+    labels: Mapping[str, str]
+    resume: Iterable[Event]
+    in_flight: WhenInFlight
+    on_change: OnChange
+    mapping: Mapping[str, str]
+    shared: Shared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run was given.
+
+    ``store`` keeps the log; with a ``run_id`` that it holds already, that run goes on. ``durability`` says when a
+    completed step is on disk. ``timeout`` bounds the whole run, ``cancellation_timeout`` how long it may take to stop
+    (seconds). ``max_depth`` bounds the nesting of steps. ``resources`` are objects that steps obtain by their type.
+    ``resume`` goes on from another run's events. ``in_flight`` says what becomes of steps that are not idempotent and
+    were under way: ask, retry or abort. ``on_change`` says what happens when completed steps have other code now:
+    refuse, accept, or map with ``mapping`` of old paths to new ones. ``shared`` holds caches, breakers and workers.
+    """
+
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    store: Journal | None = None
+    durability: Durability = "async"
+    timeout: float | None = None
+    cancellation_timeout: float = 5.0
+    max_depth: int = 32
+    resources: Sequence[Any] | Mapping[type[Any], Any] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    resume: Iterable[Event] = ()
+    in_flight: WhenInFlight = "ask"
+    on_change: OnChange = "refuse"
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    shared: Shared = PROCESS
+
+    def __post_init__(self) -> None:
+        """Refuses what no run could follow."""
+        check_name(self.run_id, "a run")
+        positive("run", "timeout", self.timeout)
+        positive("run", "cancellation_timeout", self.cancellation_timeout, zero=True)
+        whole("run", "max_depth", self.max_depth)
+        for name, known in (
+            ("durability", ("sync", "async", "exit")),
+            ("in_flight", ("ask", "retry", "abort")),
+            ("on_change", ("refuse", "accept", "map")),
+        ):
+            if getattr(self, name) not in known:
+                raise DefinitionError(f"run: {name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if bool(self.mapping) != (self.on_change == "map"):
+            raise DefinitionError("run: mapping and on_change='map' belong together; give both or neither")
+
+    def by_type(self) -> dict[type[Any], Any]:
+        """Returns the resources under their types and those of their parents."""
+        if isinstance(self.resources, Mapping):
+            return dict(self.resources)
+        found: dict[type[Any], Any] = {}
+        for given in self.resources:
+            for type_ in type(given).__mro__[:-1]:
+                found.setdefault(type_, given)
+        return found
+
+
+def owner() -> str:
+    """Returns the name of this process for the store: host, process id and start time."""
+    try:
+        import psutil
+
+        began = psutil.Process().create_time()
+    except ImportError:
+        began = 0.0
+    return f"{socket.gethostname()}:{os.getpid()}:{began:.2f}"
+
+
+class Run(Generic[T]):
+    """A live run: its events, its outcome, and the ways to steer it."""
+
+    def __init__(self, step: Step[Any, T], input: Any, settings: Settings) -> None:
+        self.id, self.step, self.settings = settings.run_id, step, settings
+        self.outcome: Outcome[T] = NotStarted("the run has not ended")
+        self._input = input
+        self._began = asyncio.get_running_loop().time()
+        self._scope: TaskBranches | None = None
+        self._stop_reason: str | None = None
+        self._left_behind: list[Path] = []
+        self.ended = asyncio.Event()
+        log = EventLog(self.id, self.now, settings.store)
+        self.state = RunState(
+            log=log,
+            now=self.now,
+            max_depth=settings.max_depth,
+            durability=settings.durability,
+            cancellation_timeout=settings.cancellation_timeout,
+            resources=settings.by_type(),
+            when_in_flight=settings.in_flight,
+            shared=settings.shared,
+        )
+
+    def now(self) -> float:
+        """Returns seconds since the run began."""
+        return asyncio.get_running_loop().time() - self._began
+
+    @property
+    def log(self) -> list[Event]:
+        """The events so far, earlier processes' included."""
+        return self.state.log.events
+
+    def events(self, since: int = 0) -> AsyncIterator[Event]:
+        """Yields the run's events from a place on, live, until it has ended."""
+        return self.state.log.since(since)
+
+    async def result(self) -> T:
+        """Waits for the end; returns the value, or raises what the run ended with."""
+        await self.ended.wait()
+        return self.outcome.unwrap()
+
+    @property
+    def questions(self) -> list[str]:
+        """The ids of the requests that wait for a human."""
+        return list(self.state.questions)
+
+    def answer(
+        self, request_id: str, choice: str = "approve", *, value: Any = None, reason: str = "", by: str = ""
+    ) -> bool:
+        """Answers a question; returns False when nobody waits for it (any more)."""
+        waiting = self.state.questions.get(request_id)
+        if waiting is None or waiting.done():
+            return False
+        waiting.set_result(Answer(choice=choice, value=value, reason=reason, by=by))
+        return True
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Stops the run, all the way down, within its cancellation timeout; what was done is kept."""
+        self._stop_reason = self._stop_reason or reason
+        if self._scope is not None:
+            self._scope.stop(reason)
+
+    def cancel_branch(self, path: Path, reason: str = "cancelled") -> bool:
+        """Stops one branch; returns False when none is live at this path."""
+        return any(scope.cancel_one(path, reason) for scope in list(self.state.scopes.get(parent_of(path), ())))
+
+    @property
+    def abandoned(self) -> list[Path]:
+        """The paths that did not stop when they were told to, and may still run."""
+        return [*self.state.abandoned, *self._left_behind]
+
+    async def drive(self) -> None:
+        """Executes the run from its first event to its last."""
+        log, store = self.state.log, self.settings.store
+        me = owner()
+        try:
+            if store is not None:
+                log.begin(await store.claim(self.id, me))
+            await self._begin()
+        except BaseException as error:
+            self.outcome = Failed(error)
+            self.ended.set()
+            log.close()
+            if store is not None:
+                await store.release(self.id, me)
+            return
+        writer = asyncio.get_running_loop().create_task(log.write(self.settings.durability))
+        self.outcome = await self._execute()
+        for path in await self.state.left_behind():
+            self._left_behind.append(path)
+            log.append(StepAbandoned(path, self.now(), self.settings.cancellation_timeout, "thread"))
+        self._close_log()
+        try:
+            await writer
+        except Exception as error:
+            self.outcome = Failed(error)
+        finally:
+            if store is not None:
+                await store.release(self.id, me)
+            self.ended.set()
+
+    def _close_log(self) -> None:
+        log = self.state.log
+        try:
+            log.append(self._end_event())
+        except OutputNotStorable as error:
+            self.outcome = Failed(error)
+            log.append(self._end_event())
+        log.close()
+
+    async def _begin(self) -> None:
+        log, settings = self.state.log, self.settings
+        code = fingerprints(self.step)
+        earlier = list(settings.resume)
+        if log.first and settings.store is not None:
+            from stretto.core.codec import decode
+
+            earlier = [decode(*line[1:]) for line in await settings.store.read(self.id)]
+            log.events[:0] = earlier
+        started = RunStarted(
+            "", self.now(), self.id, self.step.name, time.time(), self._input, code, dict(settings.labels)
+        )
+        if not earlier:
+            log.append(started)
+            return
+        found: Replay = replay(earlier)
+        check_code(self.id, found, code, settings.on_change, settings.mapping)
+        if found.started is not None:
+            self._began -= max(0.0, time.time() - found.started.started_at)
+        self.state.done, self.state.in_flight, self.state.answers = found.done, found.in_flight, found.answers
+        if not log.first:
+            log.append(started)
+        log.append(RunResumed("", self.now(), len(found.done), sorted(found.in_flight)))
+
+    async def _execute(self) -> Outcome[T]:
+        root = RunContext(self.state, "")
+        limits = ParallelResourceLimits(
+            max_concurrent_executions=1,
+            execution_timeout=self.settings.timeout,
+            cancellation_timeout=self.settings.cancellation_timeout,
+        )
+        branches = self._scope = root.branches(limits, ErrorMode.FAIL_SLOW)
+        try:
+            async with branches:
+                if self._stop_reason is not None:
+                    branches.stop(self._stop_reason)
+                await branches.start(self.step, self._input)
+        except asyncio.CancelledError:
+            self._stop_reason = self._stop_reason or "cancelled from outside"
+        outcome: Outcome[T] = (
+            branches.outcomes[0] if branches.outcomes else NotStarted(self._stop_reason or "cancelled")
+        )
+        if isinstance(outcome, TimedOut) and outcome.error.level == "branch":
+            outcome = TimedOut(StepTimeout(outcome.error.path, outcome.error.seconds, "run"))
+        return outcome
+
+    def _end_event(self) -> RunEnded:
+        outcome, now = self.outcome, self.now()
+        if isinstance(outcome, Completed):
+            return RunEnded("", now, "completed", outcome.value)
+        if isinstance(outcome, Failed | TimedOut):
+            return RunEnded("", now, outcome.status, None, record(self.state, outcome.error, self.step.name))
+        reason = outcome.reason if isinstance(outcome, Cancelled | NotStarted) else ""
+        return RunEnded("", now, "cancelled", reason)
+
+
+def make_settings(settings: Mapping[str, Any]) -> Settings:
+    """Makes settings; raises ``UnknownSetting`` for a name that nothing reads."""
+    known = RunSettings.__annotations__
+    for name in settings:
+        if name not in known:
+            raise UnknownSetting("run", name, known)
+    return Settings(**settings)
+
+
+@asynccontextmanager
+async def start(
+    step: Step[Any, T] | Stepish, input: Any = None, **settings: Unpack[RunSettings]
+) -> AsyncIterator[Run[T]]:
+    """Runs a step beside the block; leaving the block waits for its end, an error in the block cancels it.
+
+    Nothing is raised when the run fails: ``run.outcome`` tells, and ``await run.result()`` raises.
+    """
+    running: Run[T] = Run(as_step(step), input, make_settings(settings))
+    driver = asyncio.get_running_loop().create_task(running.drive())
+    try:
+        yield running
+    except BaseException as error:
+        running.cancel(f"the block around the run ended with {type(error).__name__}")
+        raise
+    finally:
+        await _finish(driver, running)
+
+
+async def _finish(driver: asyncio.Task[None], running: Run[Any]) -> None:
+    outer: asyncio.CancelledError | None = None
+    while not driver.done():
+        try:
+            await asyncio.wait([driver])
+        except asyncio.CancelledError as cancelled:
+            outer = cancelled
+            running.cancel("its caller was cancelled")
+    if outer is not None:
+        raise outer
+    driver.result()
+
+
+async def run(step: Step[Any, T] | Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> T:
+    """Runs a step and returns its output, or raises what it ended with.
+
+    A failure keeps its type and traceback and bears a note that names the path; a cancelled run raises
+    ``BranchCancelled``, one that overran its ``timeout`` raises ``StepTimeout``.
+    """
+    running: Run[T]
+    async with start(step, input, **settings) as running:
+        pass
+    return running.outcome.unwrap()
+
+
+def run_sync(step: Step[Any, T] | Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> T:
+    """Runs a step from outside asyncio; see ``run``."""
+    return drive(run(step, input, **settings))

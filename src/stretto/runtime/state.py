@@ -1,0 +1,131 @@
+"""What all contexts of one run share, and who of them waits: the ground of deadlock detection.
+
+``active`` counts the branches that can go on by themselves. A branch that waits for room, for its children, for a
+channel or for a meeting is not one of them. When none is left while some wait, nobody of this run can ever wake them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from stretto.core.errors import DeadlockError, DefinitionError
+from stretto.core.events import Event, Path
+from stretto.core.journal import Durability
+from stretto.core.step import Answer
+from stretto.runtime.log import EventLog
+from stretto.runtime.meetings import Ground
+from stretto.runtime.shared import Shared
+from stretto.runtime.workers import WorkerPool
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Who waits for what; ``soft`` waits end only when another branch moves (room, children), and are never failed."""
+
+    path: Path
+    what: str
+    soft: bool
+
+
+@dataclass(eq=False)
+class RunState:
+    """One run's shared state."""
+
+    log: EventLog
+    now: Callable[[], float]
+    max_depth: int = 32
+    durability: Durability = "async"
+    cancellation_timeout: float = 5.0
+    resources: Mapping[type[Any], Any] = field(default_factory=dict)
+    done: dict[Path, Any] = field(default_factory=dict)
+    in_flight: set[Path] = field(default_factory=set)
+    when_in_flight: str = "ask"
+    answers: dict[str, Answer] = field(default_factory=dict)
+    questions: dict[str, asyncio.Future[Answer]] = field(default_factory=dict)
+    abandoned: dict[Path, asyncio.Task[Any]] = field(default_factory=dict)
+    scopes: dict[Path, list[Any]] = field(default_factory=dict)
+    active: int = 1
+    blocked: dict[asyncio.Future[Any], Wait] = field(default_factory=dict)
+    tracebacks: int = 0
+    shared: Shared = field(default_factory=Shared)
+    meetings: Ground = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Opens the meeting ground."""
+        self.meetings = Ground(self.fail)
+
+    @cached_property
+    def pool(self) -> WorkerPool:
+        """The run's threads and processes, made when the first is needed."""
+        return WorkerPool(admission=self.shared.admission)
+
+    async def left_behind(self) -> list[Path]:
+        """Waits for threads whose callers were cancelled; returns the paths of those that do not end in time."""
+        return await self.pool.drained(self.cancellation_timeout) if "pool" in self.__dict__ else []
+
+    def emit(self, event: Event) -> None:
+        """Appends an event."""
+        self.log.append(event)
+
+    async def wait(self, future: asyncio.Future[Any], path: Path, what: str, *, soft: bool = False) -> Any:
+        """Waits for a future that only another branch of this run resolves, by ``wake``."""
+        self.blocked[future] = Wait(path, what, soft)
+        self.active -= 1
+        if self.active <= 0:
+            self.suspect()
+        try:
+            return await future
+        finally:
+            if self.blocked.pop(future, None) is not None:
+                self.active += 1
+
+    def wake(self, future: asyncio.Future[Any], value: Any = None) -> None:
+        """Resolves a future; from now on its waiter counts as active."""
+        if not future.done():
+            if self.blocked.pop(future, None) is not None:
+                self.active += 1
+            future.set_result(value)
+
+    def fail(self, future: asyncio.Future[Any], error: BaseException) -> None:
+        """Makes the waiter of a future raise."""
+        if not future.done():
+            if self.blocked.pop(future, None) is not None:
+                self.active += 1
+            future.set_exception(error)
+
+    def suspect(self) -> None:
+        """Looks for a deadlock as soon as everything that is under way has been done."""
+        if self.blocked:
+            asyncio.get_running_loop().call_soon(self._confirm, 0)
+
+    def _confirm(self, looked: int) -> None:
+        if self.active > 0 or not self.blocked or any(future.done() for future in self.blocked):
+            return
+        if looked < 2:  # a cancelled waiter becomes active a turn after it was cancelled
+            asyncio.get_running_loop().call_soon(self._confirm, looked + 1)
+            return
+        hard = {future: wait for future, wait in self.blocked.items() if not wait.soft}
+        told = [f"{wait.path!r} waits for {wait.what}" for wait in self.blocked.values() if wait.path]
+        for future in hard or dict(self.blocked):
+            self.fail(future, DeadlockError(told))
+
+    def leave(self, path: Path, scope: Any) -> None:
+        """Forgets a set of branches that has ended."""
+        left = self.scopes[path]
+        left.remove(scope)
+        if not left:
+            del self.scopes[path]
+
+    def given(self, type_: type[Any], path: Path) -> Any:
+        """Returns a resource that the run was given; raises ``DefinitionError`` when there is none."""
+        if type_ in self.resources:
+            return self.resources[type_]
+        had = ", ".join(sorted(t.__name__ for t in self.resources)) or "none"
+        raise DefinitionError(
+            f"step {path!r} asks for a {type_.__name__}, which the run was not given (it has: {had}); "
+            f"pass resources=[...] with one to run()"
+        )
