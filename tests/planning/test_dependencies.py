@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 from hypothesis import given as given_
 from hypothesis import settings
@@ -255,6 +257,8 @@ def test_any_two_that_touch_a_resource_of_which_one_writes_are_ordered_as_declar
 def test_one_plan_has_one_description(operations, random):
     plan = analyze_dependencies(operations)
     assert analyze_dependencies(operations) == plan
+    assert hash(analyze_dependencies(operations)) == hash(plan)
+    assert pickle.loads(pickle.dumps(plan)).explain() == plan.explain()
     assert analyze_dependencies(operations).to_json() == plan.to_json()
 
 

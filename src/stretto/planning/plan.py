@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from stretto.core.errors import (
@@ -40,6 +39,10 @@ class ExecutionPlan:
     given: tuple[DataRef, ...]
     graph: DependencyGraph = field(compare=False, repr=False)
     parallel_batches: tuple[tuple[str, ...], ...] = field(compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        """Hashes the ids and what is given; equal plans have equal ones."""
+        return hash((tuple(self.operations), self.given))
 
     @property
     def batches(self) -> tuple[tuple[str, ...], ...]:
@@ -179,7 +182,7 @@ def analyze_dependencies(operations: Iterable[Operation], *, given: Iterable[Dat
         for (origin, kind), about in found.items():
             graph.add_edge(origin, operation.id, kind, about)
     _check_reachable(by_id, producers)
-    return ExecutionPlan(MappingProxyType(by_id), tuple(known), graph, graph.parallel_batches())
+    return ExecutionPlan(by_id, tuple(known), graph, graph.parallel_batches())
 
 
 def _producers(by_id: Mapping[str, Operation], given: Mapping[DataRef, None]) -> dict[DataRef, str]:
