@@ -69,8 +69,7 @@ class Database(ABC):
     async def close(self) -> None:
         """Gives back every connection."""
         self._closed = True
-        if self._opened:
-            await self._close()
+        await self._close()
 
     @contextmanager
     def _told(self) -> Generator[None]:
@@ -145,6 +144,7 @@ class PostgresDatabase(Database):
         from sqlalchemy.ext.asyncio import create_async_engine
 
         self._engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), hide_parameters=True)
+        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
 
     async def _open(self) -> None:
         def version(connection: sa.Connection) -> str | None:
@@ -155,14 +155,10 @@ class PostgresDatabase(Database):
 
     async def _run(self, write: bool, function: Callable[[sa.Connection], T]) -> T:
         try:
-            connection = await self._engine.connect()
+            async with (self._engine if write else self._reader).begin() as connection:
+                return await connection.run_sync(function)
         except OSError as error:
             raise StoreError(f"the database {self.place} cannot be reached: {error}") from error
-        async with connection:
-            if not write:
-                await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                return await connection.run_sync(function)
 
     async def _close(self) -> None:
         await self._engine.dispose()

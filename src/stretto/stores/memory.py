@@ -76,7 +76,8 @@ class MemoryStore(Store):
             durations = kept.tally.add(lines)
         except Exception:
             kept.tally = Tally(run_id, kept.created_at)
-            kept.tally.add(kept.lines)
+            if kept.lines:
+                kept.tally.add(kept.lines)
             raise
         kept.lines += lines
         kept.heartbeat = time.time()

@@ -48,8 +48,10 @@ def version_of_file(path: Path) -> str | None:
         return None
     if header != _HEADER:
         raise DatabaseRefused(str(path), "it is no SQLite database")
+    # Without a write-ahead log beside it the file is the whole truth, and none need be made to read it.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True)) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             tables = [str(name) for (name,) in rows]
             versions: list[tuple[str]] = []

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from stretto.core.errors import RunBusy, RunNotFound
+from stretto.core.errors import RunBusy, RunNotFound, StoreError
 from stretto.core.journal import Line
 from stretto.stores.bulk import insert_rows
 from stretto.stores.owner import is_alive
@@ -84,7 +84,12 @@ def append(
     mine = (run.c.key == key) & (run.c.id == tally.id) & (run.c.owner == owner) & (run.c.lines == lines[0].seq)
     written = connection.execute(sa.update(run).where(mine).values(_columns(tally) | {"heartbeat": time.time()}))
     if written.rowcount != 1:
-        raise RunBusy(tally.id, _row(connection, tally.id).owner or "nobody, since it was given back")
+        holder = _row(connection, tally.id).owner
+        if holder == owner:
+            raise StoreError(
+                f"run {tally.id!r} has got lines since place {lines[0].seq} was read; read them, then go on"
+            )
+        raise RunBusy(tally.id, holder or "nobody, for it was given back")
     if any(len(line.data) > LARGE for line in lines):
         _insert_with_large(connection, key, lines)
     else:

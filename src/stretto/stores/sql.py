@@ -76,7 +76,7 @@ class SqlStore(Store):
             if not lines:
                 return
             if claim.uncertain:
-                tally = await self._database.read(queries.tally_again, run_id)
+                tally = await self._database.write(queries.tally_again, run_id)  # after whatever is being written
                 claim.run = queries.Claimed(claim.run.key, tally)
             claim.uncertain = True  # until the database has said yes
             durations = claim.run.tally.add(lines)
