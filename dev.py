@@ -124,6 +124,18 @@ def ensure_chromium() -> None:
     must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", env=env, otherwise=sentence)
 
 
+def ensure_postgresql() -> None:
+    """Finds PostgreSQL for the tests that start a server of their own, or installs it where that is allowed."""
+    if shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        return
+    sentence = "PostgreSQL is needed for the tests of the stores; type: sudo apt-get install -y postgresql"
+    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        sys.exit(f"dev.py: {sentence}")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    must("apt-get", "update", "-qq", env=env, otherwise=sentence)
+    must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql", env=env, otherwise=sentence)
+
+
 # -- the commands ------------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +202,7 @@ def main() -> None:
         os.execv(PY, [str(PY), "benchmarks/bench.py", *rest])
     if command == "test":
         ensure_chromium()
+        ensure_postgresql()
         if rest:
             sys.exit(0 if sh(PY, "-m", "pytest", *rest) else 1)
     failed = test() if command == "test" else check()
