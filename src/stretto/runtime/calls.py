@@ -7,6 +7,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from stretto.core.errors import DefinitionError, MemoryExceeded, NotSendable, ProcessDied, ProcessRaised
@@ -128,7 +129,7 @@ class Printed:
         return self._tail.decode("utf-8", "replace").strip()
 
     def _show(self, data: bytes) -> None:
-        if data and sys.stderr is not None:
+        with suppress(OSError, ValueError, AttributeError):  # no stderr, or a closed one: the step is none the worse
             sys.stderr.write(data.decode("utf-8", "replace"))
             sys.stderr.flush()
 

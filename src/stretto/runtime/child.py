@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 MAIN = "__mp_main__"
 """The name under which the caller's main program is loaded; ``multiprocessing`` uses the same."""
+_loaded: list[types.ModuleType] = []
 
 
 def limit_memory(memory: int) -> None:
@@ -51,8 +52,8 @@ def die_with_parent(lifeline: int) -> None:
 
 def load_main(main: dict[str, Any]) -> types.ModuleType:
     """Loads the caller's main program under another name, so that what it does only as a program is not done."""
-    if MAIN in sys.modules:
-        return sys.modules[MAIN]
+    if _loaded:
+        return _loaded[0]
     import runpy
 
     if main["module"]:
@@ -62,6 +63,7 @@ def load_main(main: dict[str, Any]) -> types.ModuleType:
     module = types.ModuleType(MAIN)
     module.__dict__.update(held)
     sys.modules["__main__"] = sys.modules[MAIN] = module
+    _loaded.append(module)
     return module
 
 

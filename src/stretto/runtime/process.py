@@ -55,7 +55,6 @@ class Subprocess:
         self._stopped = threading.Event()
         self._over = self._gone = False
         self._deadline: float | None = None
-        self._selector = selectors.DefaultSelector()
         self._heard: dict[int, Sink] = {}
         self._open: set[int] = set()
 
@@ -64,6 +63,7 @@ class Subprocess:
 
         Raises ``OSError`` when it cannot be started, and whatever ``stdin`` or a sink raises, after all was killed.
         """
+        self._selector = selectors.DefaultSelector()  # here: those who wait for their turn hold no descriptor
         try:
             self._stdin = memoryview(self._make_stdin())
             if self._stopped.is_set():

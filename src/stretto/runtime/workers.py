@@ -35,7 +35,8 @@ class WorkerPool:
     ``processes`` functions run at once in processes (default: as many as processors), as long as ``memory`` bytes hold
     them (default: what the machine has free); the others wait. Commands count as neither: the limits of their branches
     bound them. ``threads`` calls run at once in threads. A cancelled command is asked to end, and killed after
-    ``grace`` seconds. ``admission`` is one shared with other pools. ``capture`` is how much of a command's output is kept (bytes), beyond which it is stopped.
+    ``grace`` seconds. ``capture`` is how much of a command's output is kept (bytes), beyond which it is stopped. Pools
+    that are given one ``admission`` share its limits on processes and memory.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class ThreadsAndProcesses(Workers):
         goes to our stderr. Raises what the function raises, with a note that holds its traceback; ``MemoryExceeded``;
         ``ProcessDied`` when there is no answer; ``ProcessRaised`` or ``NotSendable`` for what pickle cannot bring.
         """
-        memory = memory or self._memory
+        memory = self._memory if memory is None else memory
         if memory is not None:
             whole(self._path, "memory", memory)
         printed = Printed()
@@ -195,7 +196,7 @@ class ThreadsAndProcesses(Workers):
         and its children are asked to end, and killed after the pool's grace. Raises ``ProgramMissing``, and
         ``OutputTooLarge`` when stdout and stderr together exceed the pool's ``capture``.
         """
-        memory = memory or self._memory
+        memory = self._memory if memory is None else memory
         self._check(argv, cwd, env)
         captured = _Captured(self._path, self._pool.capture)
         limited = (
