@@ -1,9 +1,10 @@
 """Values and events as JSON text, exactly: what comes back equals what went in, or the store refuses it.
 
 Plain JSON values stand as themselves. Everything else is an object with one key that begins with ``$``: ``$tuple``,
-``$set``, ``$frozenset``, ``$bytes`` (base64), ``$map`` (a dict whose keys are not all text, or begin with ``$``), ``$time`` (ISO 8601),
-``$date``, ``$delta`` (seconds), ``$path``, ``$uuid``, ``$decimal``, ``$enum``, ``$data`` (a dataclass), ``$model``
-(a pydantic model), ``$large`` (a value that a store left out). Classes are named ``module:qualname`` and imported when they come back.
+``$set``, ``$frozenset``, ``$bytes`` (base64), ``$map`` (a dict whose keys are not all text, or begin with ``$``),
+``$time`` (ISO 8601), ``$date``, ``$delta`` (seconds), ``$path``, ``$uuid``, ``$decimal``, ``$enum``, ``$data`` (a
+dataclass), ``$model`` (a pydantic model), ``$large`` (a value that a store left out). Classes are named
+``module:qualname`` and imported when they come back.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class LargeValue:
     start: str
 
 
+_class_of: Callable[[object], type[object]] = type
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -50,7 +52,7 @@ class NotStorable(TypeError):
 
 
 def _class_name(value: Any) -> str:
-    cls = type(value)
+    cls = _class_of(value)
     if "<" in cls.__qualname__:
         raise NotStorable(value, "its class is defined inside a function, where no other process can find it")
     return f"{cls.__module__}:{cls.__qualname__}"
@@ -70,7 +72,7 @@ _READ["$path"] = pathlib.Path
 
 def to_plain(value: Any) -> Any:
     """Returns the JSON form of a value; raises ``NotStorable`` where there is none."""
-    kind = type(value)
+    kind = _class_of(value)
     if kind in _PLAIN:
         return value
     if kind is list:
@@ -94,19 +96,20 @@ def _object(value: Any) -> Any:
         return {"$enum": [_class_name(value), value.name]}
     if isinstance(value, pathlib.PurePath):
         return {"$path": str(value)}
-    if is_dataclass(value) and not isinstance(value, type):
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         held = {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
         return {"$data": [_class_name(value), held]}
-    if hasattr(type(value), "model_validate") and hasattr(value, "model_dump"):
+    if hasattr(value, "model_dump") and not isinstance(value, type):
         return {"$model": [_class_name(value), value.model_dump(mode="json")]}
     raise NotStorable(value, "no stored form is known for this type")
 
 
 def from_plain(plain: Any) -> Any:
     """Returns the value of a JSON form; raises ``StoreError`` when its class is gone."""
-    if type(plain) is list:
+    kind = _class_of(plain)
+    if kind is list:
         return [from_plain(item) for item in plain]
-    if type(plain) is not dict:
+    if kind is not dict:
         return plain
     if len(plain) == 1:
         ((tag, held),) = plain.items()
@@ -147,11 +150,17 @@ def _named_class(name: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise StoreError(f"a stored value is a {qualname} of {module!r}, which cannot be imported: {error}") from error
-    if not isinstance(found, type) or not (
-        is_dataclass(found) or issubclass(found, enum.Enum) or hasattr(found, "model_validate")
-    ):
+    if not _restorable(found):
         raise StoreError(f"a stored value names {name!r}, which is no dataclass, enumeration or pydantic model")
     return found
+
+
+def _restorable(found: object) -> bool:
+    if not isinstance(found, type):
+        return False
+    if isinstance(found, enum.EnumMeta):
+        return True
+    return hasattr(found, "__dataclass_fields__") or hasattr(found, "model_validate")
 
 
 def _dataclass(cls: Any, held: dict[str, Any]) -> Any:
@@ -165,7 +174,7 @@ def _dataclass(cls: Any, held: dict[str, Any]) -> Any:
 
 def preview(value: Any, depth: int = 3) -> Any:
     """Returns a short JSON form for people to look at; it never fails, and says the size of what it cut."""
-    kind = type(value)
+    kind = _class_of(value)
     if kind is str:
         return value if len(value) <= PREVIEW_TEXT else {"$cut": value[:PREVIEW_TEXT], "size": len(value)}
     if kind in _PLAIN:
@@ -188,13 +197,16 @@ def preview(value: Any, depth: int = 3) -> Any:
 def _repr(value: Any) -> str:
     try:
         shown = repr(value)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever a repr raises, a preview must not
         shown = f"<{type(value).__qualname__} whose repr raises {type(error).__name__}>"
     return shown[:PREVIEW_TEXT]
 
 
+_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _dumps(plain: Any) -> str:
-    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    text = _TEXT(plain)
     if text.isascii():
         return text
     try:
@@ -210,9 +222,13 @@ def encode(event: Event) -> str:
     Raises ``OutputNotStorable`` naming the path when an output has no stored form. Inputs and details are previews.
     """
     if isinstance(event, StepStarted):
-        return _dumps({"input": preview(event.input), "queued": round(event.queued, 6), "step": event.step})
+        given = event.input
+        shown = str(given) if type(given) is int else _dumps(preview(given))
+        return f'{{"input":{shown},"queued":{event.queued:.6f},"step":{_dumps(event.step)}}}'
     if isinstance(event, StepCompleted):
-        return _dumps({"output": _output(event.output, event.path), "source": event.source})
+        made = event.output
+        kept = str(made) if type(made) is int else _dumps(_output(made, event.path))
+        return f'{{"output":{kept},"source":"{event.source}"}}'
     held: dict[str, Any] = {}
     for field in fields(event):
         if field.name in ("path", "at"):

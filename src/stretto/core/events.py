@@ -35,8 +35,8 @@ class RunStarted(Event):
     name: str
     started_at: float
     input: Any = None
-    code: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict[str, str])
+    labels: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class RunResumed(Event):
     kind: ClassVar[str] = "run_resumed"
 
     completed: int
-    in_flight: list[Path] = field(default_factory=list)
+    in_flight: list[Path] = field(default_factory=list[Path])
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class Asked(Event):
 
     request_id: str
     question: str
-    choices: list[str] = field(default_factory=list)
+    choices: list[str] = field(default_factory=list[str])
     reason: str = ""
     details: Any = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import fields
-from typing import Any, ClassVar, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import Any, ClassVar, Generic, TypedDict, TypeGuard, TypeVar, Unpack, overload
 
 from stretto.core.errors import DefinitionError, UnknownSetting
 from stretto.core.policies import (
@@ -93,27 +93,30 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         self.parameters = tuple(p.name for p in parameters if p.name not in takes_context)
         self._required = frozenset(p.name for p in parameters if p.default is p.empty and p.name not in takes_context)
         self._by_name = len(self.parameters) > 1 and len(self._required) != 1
+        self._first = not parameters or parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY
         self.asynchronous = is_async(function)
-        if self.asynchronous and self.policy.isolation == "thread":
-            raise DefinitionError(f"step {self.name!r}: isolation='thread' is for sync functions; this one is async")
-        if not self.asynchronous and self._context_name is not None:
-            raise DefinitionError(
-                f"step {self.name!r}: a sync function runs beside the loop and cannot use a context; make it async"
-            )
-        if self.policy.isolation == "process":
+        self._check_place()
+        direct = self.asynchronous and not self._by_name and self.parameters and self.policy.isolation == "none"
+        self._direct = function if direct and self._first and parameters[0].name == self._target else None
+        self._with_context = [p.name for p in parameters[1:2]] == takes_context
+
+    @property
+    def _target(self) -> str:
+        return next((name for name in self.parameters if name in self._required), self.parameters[0])
+
+    def _check_place(self) -> None:
+        isolation, taking = self.policy.isolation, self._context_name is not None
+        why = ""
+        if self.asynchronous and isolation == "thread":
+            why = "isolation='thread' is for sync functions, and this one is async"
+        elif isolation == "process" and taking:
+            why = "isolation='process' leaves the context behind; do not take one"
+        elif not self.asynchronous and taking:
+            why = "a sync function runs beside the loop and cannot use a context; make it async"
+        if why:
+            raise DefinitionError(f"step {self.name!r}: {why}")
+        if isolation == "process":
             self._check_importable()
-            if self._context_name is not None:
-                raise DefinitionError(
-                    f"step {self.name!r}: isolation='process' leaves the context behind; do not take one"
-                )
-        self._direct = (
-            function
-            if self.asynchronous and not self._by_name and len(self.parameters) >= 1 and self.policy.isolation == "none"
-            else None
-        )
-        self._direct_context = (
-            self._context_name is not None and len(self.parameters) == 1 and self._context_second(parameters)
-        )
 
     def execute(self, input: In, context: Context) -> Awaitable[Out]:  # type: ignore[override]  # an awaitable saves a frame
         """Calls the function where its policy says."""
@@ -121,42 +124,44 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
             if self._context_name is None:
                 made: Awaitable[Out] = self._direct(input)
                 return made
-            if self._direct_context:
+            if self._with_context:
                 made = self._direct(input, context)
                 return made
         return self._elsewhere(input, context)
 
     async def _elsewhere(self, input: In, context: Context) -> Out:
-        arguments = self._arguments(input)
-        if self.policy.isolation == "process":
-            workers = context.resource(Workers)
-            output: Out = await workers.process(self.function, keywords=arguments, memory=self.policy.memory)
-            return output
-        if self.asynchronous:
+        args, keywords = self._arguments(input)
+        output: Out
+        if self.asynchronous and self.policy.isolation == "none":
             if self._context_name is not None:
-                arguments[self._context_name] = context
-            output = await self.function(**arguments)
+                keywords[self._context_name] = context
+            output = await self.function(*args, **keywords)
             return output
-        output = await context.resource(Workers).thread(_call, self.function, arguments)
+        workers = context.resource(Workers)
+        if self.policy.isolation == "process":
+            output = await workers.process(self.function, *args, keywords=keywords, memory=self.policy.memory)
+        else:
+            output = await workers.thread(_call, self.function, args, keywords)
         return output
 
-    def _arguments(self, input: Any) -> dict[str, Any]:
+    def _arguments(self, input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if not self.parameters:
-            return {}
+            return (), {}
         if not self._by_name:
-            name = next((n for n in self.parameters if n in self._required), self.parameters[0])
-            return {name: input}
-        if not isinstance(input, Mapping):
+            target = self._target
+            return ((input,), {}) if self._first and target == self.parameters[0] else ((), {target: input})
+        given: Any = input
+        if not isinstance(given, Mapping):
             raise DefinitionError(
                 f"step {self.name!r} takes {', '.join(self.parameters)} by name, so its input must be a mapping, "
-                f"not {type(input).__name__}"
+                f"not {type(given).__name__}"
             )
-        missing = self._required - set(input)
+        missing = [name for name in self._required if name not in given]
         if missing:
             raise DefinitionError(
                 f"step {self.name!r} needs {', '.join(sorted(missing))}, which its input does not hold"
             )
-        return {name: input[name] for name in self.parameters if name in input}
+        return (), {name: given[name] for name in self.parameters if name in given}
 
     def by_name(self, names: Collection[str]) -> FunctionStep[In, Out]:
         """Returns this step reading its parameters from a mapping with these names, or itself when none is one."""
@@ -180,12 +185,9 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         qualname = getattr(self.function, "__qualname__", "")
         if "<" in qualname or not qualname or not getattr(self.function, "__module__", None):
             raise DefinitionError(
-                f"step {self.name!r}: isolation='process' needs a function at a module's top level, which another process "
-                f"can import; {qualname or self.function!r} is not one"
+                f"step {self.name!r}: isolation='process' needs a function at a module's top level, which another "
+                f"process can import; {qualname or self.function!r} is not one"
             )
-
-    def _context_second(self, parameters: list[inspect.Parameter]) -> bool:
-        return len(parameters) == 2 and parameters[1].name == self._context_name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function itself, outside any run."""
@@ -208,17 +210,20 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         return f"step({self.name!r})"
 
 
-def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    return function(**arguments)
+def _call(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    return function(*args, **keywords)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Returns the parameters that can be named; a function that tells none, or only ``*args``, takes one."""
+    one = [inspect.Parameter("input", inspect.Parameter.POSITIONAL_ONLY)]
     try:
         signature = inspect.signature(function)
     except (ValueError, TypeError):
-        return [inspect.Parameter("input", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [p for p in signature.parameters.values() if p.kind in named or p.kind is inspect.Parameter.POSITIONAL_ONLY]
+        return one
+    found = list(signature.parameters.values())
+    named = [p for p in found if p.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)]
+    return named or (one if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in found) else [])
 
 
 class StepMaker:
@@ -266,4 +271,8 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
 def as_step(stepish: Stepish) -> Step[Any, Any]:
     """Returns a step for what is one already, or for a function."""
-    return stepish if isinstance(stepish, Step) else FunctionStep(stepish)
+    return stepish if _is_step(stepish) else FunctionStep(stepish)
+
+
+def _is_step(stepish: object) -> TypeGuard[Step[Any, Any]]:
+    return isinstance(stepish, Step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import time
@@ -23,12 +24,16 @@ class Line(NamedTuple):
     data: str
 
 
-def owner_of_this_process() -> str:
-    """Returns what this process claims runs as: ``host:pid:time``, the time in seconds since the Unix epoch.
+_owners = itertools.count(1)
 
-    The process that bears this pid owns what was claimed as long as it is not younger than that time.
+
+def owner_of_this_process() -> str:
+    """Returns a new name under which this process may claim a run: ``host:pid:time:number``.
+
+    The process that bears this pid owns what was claimed as long as it is not younger than that time (seconds since
+    the Unix epoch); the number tells two claims of one process apart, so that neither gives back the other's.
     """
-    return f"{platform.node().replace(':', '-')}:{os.getpid()}:{time.time():.3f}"
+    return f"{platform.node().replace(':', '-')}:{os.getpid()}:{time.time():.3f}:{next(_owners)}"
 
 
 class Journal(ABC):

@@ -76,7 +76,7 @@ class Branches(ABC):
 
     @abstractmethod
     def declare(self, name: str, *, required: bool = True) -> int:
-        """Reserves a place for a branch that may never start, and returns it; its outcome is ``NotStarted`` till then."""
+        """Reserves a place for a branch that may never start, and returns it; till then it is ``NotStarted``."""
 
     @abstractmethod
     def completed(self) -> AsyncIterator[Branch[Any]]:

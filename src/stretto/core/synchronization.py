@@ -6,7 +6,7 @@ one workflow never meet.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +69,7 @@ class Semaphore:
         return self._hold(context)
 
     @asynccontextmanager
-    async def _hold(self, context: Context) -> AsyncIterator[None]:
+    async def _hold(self, context: Context) -> AsyncGenerator[None]:
         meetings = context.resource(Meetings)
         name = f"semaphore {self.name!r}"
         await meetings.acquire(name, self.permits)

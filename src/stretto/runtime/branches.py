@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Collection
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from stretto.core.aggregation import AggregationStrategy, Tally
 from stretto.core.errors import BranchCancelled, DefinitionError, StepTimeout
@@ -115,7 +115,7 @@ class TaskBranches(Branches):
         self.deadline: float | None = None
         self.error: BaseException | None = None
 
-    async def __aenter__(self) -> TaskBranches:
+    async def __aenter__(self) -> Self:
         """Opens the set."""
         self._parent, self._in_body = asyncio.current_task(), True
         self._state.scopes.setdefault(self.path, []).append(self)
@@ -198,7 +198,7 @@ class TaskBranches(Branches):
             outcome = NotStarted(because) if live.doomed else Cancelled(because)
             if live.doomed:
                 self._state.emit(StepSkipped(path, self._state.now(), because))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # whatever a branch raises is its outcome
             own = isinstance(error, StepTimeout) and error.path == path
             outcome = TimedOut(error) if own and isinstance(error, StepTimeout) else Failed(error)
         if live.index in self.live:

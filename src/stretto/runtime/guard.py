@@ -46,7 +46,7 @@ async def _persistent(child: RunContext, step: Step[Any, Any], input: Any) -> tu
         attempt += 1
         try:
             return await _attempt(child, step, input)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # it is raised again below unless the policy says otherwise
             final: Exception = error
         if attempt < retry.attempts and isinstance(final, retry.on) and not isinstance(final, DefinitionError):
             wait = pause(retry, attempt, final)

@@ -24,8 +24,8 @@ def drive(
     """Runs a coroutine to its end on a loop of its own.
 
     The first interrupt (Ctrl-C, SIGTERM) calls ``on_interrupt``, or cancels the coroutine and raises
-    ``KeyboardInterrupt`` at the end; a second one ends the process at once. Tasks that ignore their cancellation, and threads, which
-    nobody can stop, are left behind. Raises ``RuntimeError`` inside a running loop: await there instead.
+    ``KeyboardInterrupt`` at the end; a second one ends the process at once. Tasks that ignore their cancellation, and
+    threads, which nobody can stop, are left behind. Raises ``RuntimeError`` inside a running loop: await there instead.
     """
     try:
         asyncio.get_running_loop()

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from stretto.core.errors import BarrierBroken
 from stretto.core.events import Path
@@ -30,12 +30,21 @@ class Scope(Protocol):
         ...
 
 
+class Arrival(NamedTuple):
+    """Who stands somewhere, and what was brought."""
+
+    future: asyncio.Future[list[Any]]
+    path: Path
+    scope: Scope | None
+    value: Any
+
+
 @dataclass(eq=False)
 class Place:
     """One barrier or rendezvous, and who stands there."""
 
     parties: int
-    here: list[tuple[asyncio.Future[list[Any]], Path, Scope | None, Any]] = field(default_factory=list)
+    here: list[Arrival] = field(default_factory=list[Arrival])
 
 
 @dataclass(eq=False)
@@ -43,8 +52,8 @@ class Permits:
     """One semaphore: who holds it, and who waits."""
 
     free: int
-    holders: list[Path] = field(default_factory=list)
-    queue: deque[tuple[asyncio.Future[None], Path]] = field(default_factory=deque)
+    holders: list[Path] = field(default_factory=list[Path])
+    queue: deque[tuple[asyncio.Future[None], Path]] = field(default_factory=deque[tuple[asyncio.Future[None], Path]])
 
 
 class Ground:
@@ -68,6 +77,7 @@ class Ground:
             if place.here and len(place.here) + to_come < place.parties:
                 del self.places[name]
                 ended = f"{path!r} ended without arriving" if path else "no other branch will come"
-                told = f"{name} needs {place.parties} parties, {len(place.here)} wait ({', '.join(sorted(waiting))}), and {ended}"
+                who = ", ".join(sorted(waiting))
+                told = f"{name} needs {place.parties} parties, {len(place.here)} wait ({who}), and {ended}"
                 for future, *_ in place.here:
                     self._fail(future, BarrierBroken(told))

@@ -1,4 +1,4 @@
-"""Going on where a run was: what is completed is not run again, what was in flight is decided, changed code is noticed."""
+"""Going on where a run was: the completed is not run again, the interrupted decided, changed code noticed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from stretto.core.errors import CodeChanged, ExecutionError, HumanAborted
@@ -35,9 +36,9 @@ WhenInFlight = Literal["ask", "retry", "abort"]
 class Replay:
     """What a log says that need not be done again."""
 
-    done: dict[Path, Any] = field(default_factory=dict)
-    in_flight: set[Path] = field(default_factory=set)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    done: dict[Path, Any] = field(default_factory=dict[Path, Any])
+    in_flight: set[Path] = field(default_factory=set[Path])
+    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
     started: RunStarted | None = None
 
 
@@ -85,7 +86,11 @@ def fingerprint(step: Step[Any, Any]) -> str:
     """Returns a digest of one step's code: its declared version, or else its source."""
     if step.policy.version:
         return f"version {step.policy.version}"
-    code: Any = step.function if isinstance(step, FunctionStep) else type(step)
+    return _digest(step.function if isinstance(step, FunctionStep) else type(step))
+
+
+@lru_cache(maxsize=4096)
+def _digest(code: Any) -> str:
     try:
         text = inspect.getsource(code)
     except (OSError, TypeError):
@@ -147,8 +152,8 @@ async def settle_in_flight(child: RunContext, step: Step[Any, Any]) -> Completed
     question = f"step {path!r} was under way when the run was interrupted, and may have done something already"
     if state.when_in_flight == "abort":
         raise ExecutionError(
-            f"{question}; it is not idempotent, so it is not run again unasked: resume with in_flight='retry' or 'ask', "
-            "or say idempotent=True"
+            f"{question}; it is not idempotent, so it is not run again unasked: resume with in_flight='retry' or "
+            "'ask', or say idempotent=True"
         )
     answer = await child.ask(
         Request(

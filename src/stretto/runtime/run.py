@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
@@ -68,11 +68,11 @@ class Settings:
     cancellation_timeout: float = 5.0
     max_depth: int = 32
     resources: Sequence[Any] | Mapping[type[Any], Any] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
     resume: Iterable[Event] = ()
     in_flight: WhenInFlight = "ask"
     on_change: OnChange = "refuse"
-    mapping: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, str] = field(default_factory=dict[str, str])
     shared: Shared = PROCESS
 
     def __post_init__(self) -> None:
@@ -193,7 +193,7 @@ class Run(Generic[T]):
             if store is not None:
                 log.begin(await store.claim(self.id, me))
             await self._begin()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # a run that cannot begin says so in its outcome
             self.outcome = Failed(error)
             self.ended.set()
             log.close()
@@ -208,7 +208,7 @@ class Run(Generic[T]):
         self._close_log()
         try:
             await writer
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # what broke the store is the run's outcome
             self.outcome = Failed(error)
         finally:
             if store is not None:
@@ -292,7 +292,7 @@ def make_settings(settings: Mapping[str, Any]) -> Settings:
 @asynccontextmanager
 async def start(
     step: Step[Any, T] | Stepish, input: Any = None, **settings: Unpack[RunSettings]
-) -> AsyncIterator[Run[T]]:
+) -> AsyncGenerator[Run[T]]:
     """Runs a step beside the block; leaving the block waits for its end, an error in the block cancels it.
 
     Nothing is raised when the run fails: ``run.outcome`` tells, and ``await run.result()`` raises.

@@ -40,16 +40,16 @@ class RunState:
     max_depth: int = 32
     durability: Durability = "async"
     cancellation_timeout: float = 5.0
-    resources: Mapping[type[Any], Any] = field(default_factory=dict)
-    done: dict[Path, Any] = field(default_factory=dict)
-    in_flight: set[Path] = field(default_factory=set)
+    resources: Mapping[type[Any], Any] = field(default_factory=dict[type[Any], Any])
+    done: dict[Path, Any] = field(default_factory=dict[Path, Any])
+    in_flight: set[Path] = field(default_factory=set[Path])
     when_in_flight: str = "ask"
-    answers: dict[str, Answer] = field(default_factory=dict)
-    questions: dict[str, asyncio.Future[Answer]] = field(default_factory=dict)
-    abandoned: dict[Path, asyncio.Task[Any]] = field(default_factory=dict)
-    scopes: dict[Path, list[Any]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    questions: dict[str, asyncio.Future[Answer]] = field(default_factory=dict[str, asyncio.Future[Answer]])
+    abandoned: dict[Path, asyncio.Task[Any]] = field(default_factory=dict[Path, asyncio.Task[Any]])
+    scopes: dict[Path, list[Any]] = field(default_factory=dict[Path, list[Any]])
     active: int = 1
-    blocked: dict[asyncio.Future[Any], Wait] = field(default_factory=dict)
+    blocked: dict[asyncio.Future[Any], Wait] = field(default_factory=dict[asyncio.Future[Any], Wait])
     tracebacks: int = 0
     shared: Shared = field(default_factory=Shared)
     meetings: Ground = field(init=False)

@@ -8,7 +8,7 @@ from typing import Any
 from stretto.core.errors import DefinitionError
 from stretto.core.events import Path
 from stretto.core.resources import Meetings
-from stretto.runtime.meetings import Permits, Place, Scope
+from stretto.runtime.meetings import Arrival, Permits, Place, Scope
 from stretto.runtime.state import RunState
 
 
@@ -27,7 +27,7 @@ class BranchMeetings(Meetings):
             )
         scope = self._scope
         future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        entry = (future, self._path, scope, value)
+        entry = Arrival(future, self._path, scope, value)
         order = len(place.here)
         place.here.append(entry)
         if len(place.here) == parties:
