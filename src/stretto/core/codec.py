@@ -18,7 +18,7 @@ import json
 import pathlib
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from stretto.core.errors import OutputNotStorable, StoreError

@@ -271,7 +271,8 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
 def as_step(stepish: Stepish) -> Step[Any, Any]:
     """Returns a step for what is one already, or for a function."""
-    return stepish if _is_step(stepish) else FunctionStep(stepish)
+    given: Any = stepish
+    return given if _is_step(given) else FunctionStep(given)
 
 
 def _is_step(stepish: object) -> TypeGuard[Step[Any, Any]]:
