@@ -13,7 +13,7 @@ _SLACK = 2.0  # clocks are set, and a process's time of birth is rounded
 
 
 def is_alive(owner: str, heartbeat: float) -> bool:
-    """Says whether an owner (``host:pid:time``) lives, ``heartbeat`` being its last sign of life (Unix epoch).
+    """Says whether an owner (``host:pid:time:number``) lives, ``heartbeat`` being its last sign of life (Unix epoch).
 
     On this machine its process is looked up; one that was born after the claim has only inherited the number.
     """

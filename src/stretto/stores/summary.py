@@ -71,7 +71,7 @@ class Tally:
     in_flight: dict[str, float] = field(default_factory=dict[str, float])
 
     def add(self, lines: Sequence[Line]) -> dict[str, list[float]]:
-        """Adds lines, at least one, and returns the durations of the steps that they complete, by name, oldest first (seconds).
+        """Adds lines, at least one, and returns how long the steps that they complete took (seconds, oldest first).
 
         Raises ``StoreError`` when the lines do not stand directly behind the last ones, and adds none then.
         """
