@@ -3,8 +3,8 @@
 Plain JSON values stand as themselves. Everything else is an object with one key that begins with ``$``: ``$tuple``,
 ``$set``, ``$frozenset``, ``$bytes`` (base64), ``$map`` (a dict whose keys are not all text, or begin with ``$``),
 ``$time`` (ISO 8601), ``$date``, ``$delta`` (seconds), ``$path``, ``$uuid``, ``$decimal``, ``$enum``, ``$data`` (a
-dataclass), ``$model`` (a pydantic model), ``$large`` (a value that a store left out). Classes are named
-``module:qualname`` and imported when they come back.
+dataclass), ``$model`` (a pydantic model), ``$error`` (an exception: class, arguments and attributes, no traceback),
+``$large`` (a value that a store left out). Classes are named ``module:qualname`` and imported when they come back.
 """
 
 from __future__ import annotations
@@ -101,7 +101,33 @@ def _object(value: Any) -> Any:
         return {"$data": [_class_name(value), held]}
     if hasattr(value, "model_dump") and not isinstance(value, type):
         return {"$model": [_class_name(value), value.model_dump(mode="json")]}
+    if isinstance(value, BaseException):
+        return {"$error": _error_parts(value)}
     raise NotStorable(value, "no stored form is known for this type")
+
+
+def _error_parts(error: BaseException) -> list[Any]:
+    """Returns class, arguments and attributes; what cannot be found or stored again is told in words."""
+    try:
+        name, arguments = _class_name(error), to_plain(list(error.args))
+    except NotStorable:
+        return ["stretto.core.errors:ExecutionError", [f"{type(error).__qualname__}: {error}"], {}]
+    held: dict[str, Any] = {}
+    for key, item in vars(error).items():
+        try:
+            held[key] = to_plain(item)
+        except NotStorable:
+            held[key] = repr(item)[:PREVIEW_TEXT]
+    return [name, arguments, held]
+
+
+def _error(name: str, arguments: list[Any], held: dict[str, Any]) -> BaseException:
+    cls = _named_class(name)
+    given = [from_plain(item) for item in arguments]
+    own = any("__init__" in vars(one) for one in cls.__mro__ if one.__module__ != "builtins")
+    made: BaseException = cls.__new__(cls, *given) if own else cls(*given)  # its own __init__ takes other arguments
+    vars(made).update((key, from_plain(item)) for key, item in held.items())
+    return made
 
 
 def from_plain(plain: Any) -> Any:
@@ -136,6 +162,8 @@ def _tagged(tag: str, held: Any) -> Any:
             return _named_class(held[0]).model_validate(held[1])
         case "$data":
             return _dataclass(_named_class(held[0]), {key: from_plain(item) for key, item in held[1].items()})
+        case "$error":
+            return _error(*held)
         case _ if tag in _READ:
             return _READ[tag](held)
         case _:
@@ -151,14 +179,14 @@ def _named_class(name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise StoreError(f"a stored value is a {qualname} of {module!r}, which cannot be imported: {error}") from error
     if not _restorable(found):
-        raise StoreError(f"a stored value names {name!r}, which is no dataclass, enumeration or pydantic model")
+        raise StoreError(f"a stored value names {name!r}, which is no dataclass, enumeration, error or pydantic model")
     return found
 
 
 def _restorable(found: object) -> bool:
     if not isinstance(found, type):
         return False
-    if isinstance(found, enum.EnumMeta):
+    if isinstance(found, enum.EnumMeta) or issubclass(found, BaseException):
         return True
     return hasattr(found, "__dataclass_fields__") or hasattr(found, "model_validate")
 

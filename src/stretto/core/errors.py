@@ -4,6 +4,7 @@
   x DefinitionError              what was asked for cannot be built
     - UnknownSetting             a name that nothing reads
     - UnresolvedReference        a reference that points at nothing
+    - PlanFileError              what is wrong with a file, place by place
     - PlanError                  operations that no order can satisfy
       . CyclicDependency
       . MissingProducer
@@ -26,6 +27,8 @@
     - ProcessRaised
     - NotSendable
     - ProgramMissing
+    - CommandFailed
+    - ValueMissing               a reference into data that do not hold it
     - OutputTooLarge
     - WrongBatch
     - DataConflict
@@ -44,6 +47,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 
 def listed(names: Iterable[str]) -> str:
@@ -76,6 +80,36 @@ class UnresolvedReference(DefinitionError):
             f"{owner} refers to {reference!r}, which does not exist; it can refer to {listed(sorted(known))}"
         )
         self.owner, self.reference = owner, reference
+
+
+class FileProblem(NamedTuple):
+    """What is wrong at one place of a file: line and column count from 1, line 0 is the file as a whole."""
+
+    line: int
+    column: int
+    message: str
+    text: str = ""
+
+    def render(self, path: str) -> str:
+        """Returns ``path:line:column: message``, the line and a caret under the place."""
+        if not self.line:
+            return f"{path}: {self.message}"
+        cut = max(0, self.column - 100)
+        shown, before = self.text[cut : cut + 140].rstrip(), self.text[cut : self.column - 1]
+        gap = "".join(letter if letter == "\t" else " " for letter in before)
+        margin = " " * len(str(self.line))
+        told = f"{path}:{self.line}:{self.column}: {self.message}"
+        return f"{told}\n  {self.line} | {shown}\n  {margin} | {gap}^"
+
+
+class PlanFileError(DefinitionError):
+    """A plan file that cannot be used; it tells every problem with its place."""
+
+    def __init__(self, path: str, problems: Sequence[FileProblem]) -> None:
+        told = [problem.render(path) for problem in problems]
+        head = [f"{path} has {len(told)} problems:"] if len(told) > 1 else []
+        super().__init__("\n".join([*head, *told]))
+        self.path, self.problems = path, tuple(problems)
 
 
 class PlanError(DefinitionError):
@@ -260,6 +294,23 @@ class ProgramMissing(ExecutionError):
     def __init__(self, path: str, missing: str, way_out: str) -> None:
         super().__init__(f"the command of {path!r} cannot start: {missing}; {way_out}")
         self.path, self.missing = path, missing
+
+
+class CommandFailed(ExecutionError):
+    """A command line that ended with a status other than 0; ``stderr`` is the end of what it said."""
+
+    def __init__(self, path: str, program: str, status: int, stderr: str) -> None:
+        how = f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
+        super().__init__(f"the command {program!r} of {path!r} {how}: {stderr or 'it wrote nothing to stderr'}")
+        self.path, self.program, self.status, self.stderr = path, program, status, stderr
+
+
+class ValueMissing(ExecutionError):
+    """A reference into a value that does not hold what it names."""
+
+    def __init__(self, operation: str, reference: str, there: str) -> None:
+        super().__init__(f"operation {operation!r} refers to {reference}, but {there}")
+        self.operation, self.reference, self.there = operation, reference, there
 
 
 class OutputTooLarge(ExecutionError):

@@ -83,6 +83,18 @@ class Branches(ABC):
         """Yields branches in the order in which they end, until all that were started have ended."""
 
     @abstractmethod
+    async def changed(self) -> Branch[Any] | None:
+        """Waits for what happens next: returns the next branch that has ended, each of them once.
+
+        Returns None when a branch has given its room back while it waits for a human, and when no branch is left.
+        """
+
+    @property
+    @abstractmethod
+    def room(self) -> int:
+        """How many branches could start now without waiting for a slot."""
+
+    @abstractmethod
     def cancel(self, reason: str = "cancelled") -> None:
         """Stops every branch of this set; leaving the block waits for them."""
 

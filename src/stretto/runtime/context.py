@@ -1,4 +1,4 @@
-"""The one door, opened: admit, replay, start, guard, execute, report. Each is a call into a neighbour file."""
+"""The one door, opened: admit, replay, start, guard, execute, report, each a call into a neighbour file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from stretto.core.events import Event, Path, StepCancelled, StepCompleted, StepF
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.resources import Channels, Clock, Meetings, Workers
 from stretto.core.step import Answer, Context, Request, Step, check_name
-from stretto.runtime.branches import Live, TaskBranches
+from stretto.runtime.branches import TaskBranches
 from stretto.runtime.channels import BranchChannels
 from stretto.runtime.clock import RunClock
 from stretto.runtime.guard import guarded
+from stretto.runtime.live import Live, LiveBranches
 from stretto.runtime.people import ask
 from stretto.runtime.records import note_path, record
 from stretto.runtime.replay import settle_in_flight
@@ -38,7 +39,7 @@ class RunContext(Context):
         path: Path,
         depth: int = 0,
         parent: RunContext | None = None,
-        scope: TaskBranches | None = None,
+        scope: LiveBranches | None = None,
         live: Live | None = None,
     ) -> None:
         self.state, self.path, self._depth, self.parent = state, path, depth, parent
@@ -72,7 +73,7 @@ class RunContext(Context):
         input: Any,
         path: Path,
         queued: float,
-        scope: TaskBranches | None,
+        scope: LiveBranches | None,
         live: Live | None,
     ) -> Any:
         """Executes a step at a path, unless the log says that it is completed."""
@@ -115,7 +116,7 @@ class RunContext(Context):
         return output
 
     @staticmethod
-    def _why(scope: TaskBranches | None, live: Live | None) -> str:
+    def _why(scope: LiveBranches | None, live: Live | None) -> str:
         if live is not None and live.reason:
             return live.reason
         while scope is not None:

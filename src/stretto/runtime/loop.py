@@ -36,12 +36,16 @@ def drive(
         raise RuntimeError("a loop is running here already; await run(...) instead of calling run_sync(...)")
     loop = new_loop()
     asyncio.set_event_loop(loop)
+    interrupts = Interrupts(on_interrupt)
+
+    async def interruptible() -> T:
+        interrupts.task = asyncio.current_task()
+        return await main
+
     try:
-        task = loop.create_task(main)
-        interrupts = Interrupts(task, on_interrupt)
         restore = interrupts.listen(loop)
         try:
-            return loop.run_until_complete(task)
+            return loop.run_until_complete(interruptible())
         except asyncio.CancelledError:
             if interrupts.count:
                 raise KeyboardInterrupt from None
@@ -55,8 +59,9 @@ def drive(
 class Interrupts:
     """Counts interrupts: the first asks, the second kills."""
 
-    def __init__(self, task: asyncio.Task[Any], on_interrupt: Callable[[], None] | None) -> None:
-        self._task, self._on_interrupt = task, on_interrupt
+    def __init__(self, on_interrupt: Callable[[], None] | None) -> None:
+        self._on_interrupt = on_interrupt
+        self.task: asyncio.Task[Any] | None = None
         self.count = 0
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
@@ -81,8 +86,8 @@ class Interrupts:
             os._exit(KILLED)
         if self._on_interrupt is not None:
             self._on_interrupt()
-        else:
-            self._task.cancel()
+        elif self.task is not None:
+            self.task.cancel()
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:

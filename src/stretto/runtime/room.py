@@ -25,6 +25,11 @@ class Room:
         self._order = count()
         self.waiting: list[tuple[float, int, int, asyncio.Future[None]]] = []
 
+    @property
+    def free(self) -> int:
+        """How many slots are free and waited for by nobody."""
+        return 0 if self.waiting else max(0, self._free)
+
     def take(self, memory: int) -> bool:
         """Takes a slot and bytes if nobody waits and they are free."""
         if self.waiting or not self._fits(memory):

@@ -118,8 +118,10 @@ class PlannedWorkflow(BoundedWorkflow[Mapping[str, Any], dict[str, Any]]):
         async with context.branches(self.limits, self.error_mode) as branches:
             flow = _Flow(self, schedule, branches, context)
             await flow.start()
-            async for branch in branches.completed():
-                flow.end(branch)
+            while flow.running:
+                branch = await branches.changed()
+                if branch is not None:
+                    flow.end(branch)
                 await flow.start()
             flow.tell_unstarted()
         flow.require()
@@ -131,16 +133,15 @@ class _Flow:
 
     def __init__(self, workflow: PlannedWorkflow, schedule: Schedule, branches: Branches, context: Context) -> None:
         self._workflow, self._schedule, self._branches, self._context = workflow, schedule, branches, context
-        self._room = workflow.limits.max_concurrent_executions
         self._started: dict[int, Operation] = {}
-        self._running = 0
+        self.running = 0
         self._errors: list[BaseException] = []
         self._behind: list[str] = []
 
     async def start(self) -> None:
         """Starts as much as there is room for, and tells what is skipped."""
         while not self._branches.settled:
-            taken = self._schedule.take_ready(self._room - self._running)
+            taken = self._schedule.take_ready(self._branches.room)
             self._tell_skipped()
             for operation in taken:
                 index = await self._branches.start(
@@ -151,14 +152,14 @@ class _Flow:
                     priority=self._workflow.plan.remaining[operation.id],
                 )
                 self._started[index] = operation
-                self._running += 1
+                self.running += 1
             if not taken:
                 return
 
     def end(self, branch: Branch[Any]) -> None:
         """Takes an outcome: its data, or its failure."""
         operation, outcome = self._started[branch.index], branch.outcome
-        self._running -= 1
+        self.running -= 1
         if self._branches.settled:  # a failure has stopped the plan, and is raised when the block is left
             return
         if isinstance(outcome, Completed):
