@@ -17,6 +17,7 @@ from stretto.core.events import (
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepSkipped,
     StepStarted,
     StepUndone,
 )
@@ -153,6 +154,23 @@ def test_a_child_heard_of_before_its_parent_gets_one():
     assert [child.path for child in fold.root.children] == ["a"]
     assert fold.span("a/b").children == [fold.spans["a/b/c"]]
     assert fold.span("") is fold.root
+
+
+def test_a_path_known_before_it_starts_has_no_earlier_execution():
+    log: list[Event] = [
+        StepStarted("a/b", 1.0),
+        RunResumed("", 2.0, 0),
+        RunEnded("", 3.0, "exploded"),
+        StepSkipped("a/b", 3.0),
+    ]
+    fold = SpanFold(log)
+    assert fold.spans["a"].executions(3.0) == ()
+    assert fold.spans["a/b"].status == "skipped"
+    assert fold.root.status == "failed"
+
+
+def test_a_step_that_ran_is_not_skipped_afterwards():
+    assert SpanFold([StepCompleted("a", 1.0), StepSkipped("a", 2.0)]).spans["a"].status == "completed"
 
 
 def test_a_fold_stands_for_itself():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from stretto.monitoring.gantt import Gantt, Row
 from stretto.monitoring.metrics import WorkflowMetrics
-from stretto.monitoring.palette import LOOKS
+from stretto.monitoring.palette import LOOKS, Mark
 from stretto.monitoring.units import duration_text, share_text
 
 
@@ -51,7 +51,7 @@ def captions(row: Row, metrics: WorkflowMetrics) -> tuple[str, ...]:
     found: list[str] = []
     if row.bottleneck:
         found += [f"{took} ◀ bottleneck {share_text(metrics.bottleneck_share)}", f"{took} ◀ bottleneck", f"{took} ◀"]
-    wrong = [(mark, count) for mark, count in row.tally if mark not in ("completed", "skipped")]
+    wrong: list[tuple[Mark, int]] = [pair for pair in row.tally if pair[0] not in ("completed", "skipped")]
     if wrong:
         words = [f"{count:,} {LOOKS[mark].word}" for mark, count in wrong]
         worst, many = wrong[0]

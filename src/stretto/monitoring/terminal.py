@@ -200,7 +200,7 @@ def _paint_bar(bar: Bar, canvas: _Canvas, paper: _Paper) -> None:
         canvas.put(first, "▐" if left - first > 0.5 else _EIGHTHS[max(1, round((right - left) * 8))], style)
         return
     covered = first + 1 - left
-    canvas.put(first, "█" if covered > 0.75 else "▐" if covered > 0.25 else " ", style)
+    canvas.put(first, "█" if covered > 0.75 else "▐" if covered > 0.25 else "", style)
     canvas.put(first + 1, "█" * (last - first - 1), style)
     if (part := round((right - last) * 8)) > 0:
         canvas.put(last, _EIGHTHS[part], style)

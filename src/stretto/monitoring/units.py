@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 _LONG_STEPS = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0, 21600.0, 43200.0, 86400.0)
 _SECOND_STEPS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
+_SMALL_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 _DAY = 86400.0
 
 
@@ -75,8 +76,6 @@ def _label(at: float, step: float, total: float) -> str:
         return f"{int(at) // 3600}:{int(at) % 3600 // 60:02d} h"
     if total >= 180:
         return f"{int(at) // 60}:{int(at) % 60:02d} m" if step >= 1 else f"{at:g} s"
-    for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if total >= size * 0.9995 or size == 1e-6:
-            digits = max(0, ceil(-log10(step / size) - 1e-9))
-            return f"{at / size:.{digits}f} {unit}"
-    raise AssertionError("microseconds are the last unit")
+    size, unit = next(pair for pair in _SMALL_UNITS if total >= pair[0] * 0.9995 or pair[1] == "µs")
+    digits = max(0, ceil(-log10(step / size) - 1e-9))
+    return f"{at / size:.{digits}f} {unit}"
