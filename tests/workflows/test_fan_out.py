@@ -64,7 +64,7 @@ def test_a_router_names_the_worker(go):
 
 
 def test_a_router_that_names_nobody_is_an_error(go):
-    with pytest.raises(UnresolvedReference, match="refers to 'nobody'.*'lower' and 'upper'"):
+    with pytest.raises(UnresolvedReference, match=r"refers to 'nobody'.*'lower' and 'upper'"):
         go(FanOutWorkflow(splitter=words, workers=(upper, lower), router=lambda w: "nobody"), "a")
 
 

@@ -23,7 +23,7 @@ from stretto.workflows.branch import ParallelBranch
 from stretto.workflows.parallel import ParallelWorkflow
 from stretto.workflows.sequential import SequentialWorkflow
 
-from .conftest import on_virtual_time  # noqa: TID252  # tests share one clock
+from .conftest import on_virtual_time
 
 
 def worker(name, seconds=1.0, error=None, ended=None, **settings):

@@ -109,7 +109,8 @@ def _object(value: Any) -> Any:
 def _error_parts(error: BaseException) -> list[Any]:
     """Returns class, arguments and attributes; what cannot be found or stored again is told in words."""
     try:
-        name, arguments = _class_name(error), to_plain(list(error.args))
+        given: Any = error.__reduce__()[1] if isinstance(error, OSError) else error.args  # where its file's name is
+        name, arguments = _class_name(error), to_plain(list(given))
     except NotStorable:
         return ["stretto.core.errors:ExecutionError", [f"{type(error).__qualname__}: {error}"], {}]
     held: dict[str, Any] = {}
@@ -126,6 +127,8 @@ def _error(name: str, arguments: list[Any], held: dict[str, Any]) -> BaseExcepti
     given = [from_plain(item) for item in arguments]
     own = any("__init__" in vars(one) for one in cls.__mro__ if one.__module__ != "builtins")
     made: BaseException = cls.__new__(cls, *given) if own else cls(*given)  # its own __init__ takes other arguments
+    if own:
+        made.args = tuple(given)
     vars(made).update((key, from_plain(item)) for key, item in held.items())
     return made
 
@@ -186,9 +189,9 @@ def _named_class(name: str) -> Any:
 def _restorable(found: object) -> bool:
     if not isinstance(found, type):
         return False
-    if isinstance(found, enum.EnumMeta) or issubclass(found, BaseException):
+    if isinstance(found, enum.EnumMeta):
         return True
-    return hasattr(found, "__dataclass_fields__") or hasattr(found, "model_validate")
+    return BaseException in found.__mro__ or hasattr(found, "__dataclass_fields__") or hasattr(found, "model_validate")
 
 
 def _dataclass(cls: Any, held: dict[str, Any]) -> Any:

@@ -1,10 +1,12 @@
 """The builder: collects a workflow's settings one by one, and makes the same value as its keywords do."""
 
+# ruff: noqa: PYI019  # a bounded self is what lets a type checker refuse a setting that the workflow does not have
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from stretto.core.aggregation import AggregationStrategy
 from stretto.core.errors import DefinitionError, UnknownSetting, listed
@@ -16,7 +18,7 @@ from stretto.workflows.iteration import Break, Collect
 from stretto.workflows.stages import Stage
 from stretto.workflows.windows import Window
 
-W = TypeVar("W")
+W = TypeVar("W", covariant=True)
 
 
 class HasSteps(Protocol):
@@ -131,22 +133,22 @@ class CutsWindows(Protocol):
     def window(self) -> Any: ...
 
 
-S = TypeVar("S", bound=HasSteps)
-N = TypeVar("N", bound=HasBranches)
-L = TypeVar("L", bound=HasLimits)
-E = TypeVar("E", bound=HasErrorMode)
-A = TypeVar("A", bound=HasAggregation)
-O = TypeVar("O", bound=HasOnError)  # noqa: E741  # one letter each
-R = TypeVar("R", bound=HasRollback)
-C = TypeVar("C", bound=Chooses)
-P = TypeVar("P", bound=Loops)
-J = TypeVar("J", bound=Joins)
-M = TypeVar("M", bound=Meets)
-G = TypeVar("G", bound=Scatters)
-F = TypeVar("F", bound=FansOut)
-D = TypeVar("D", bound=MapsAndReduces)
-T = TypeVar("T", bound=Streams)
-V = TypeVar("V", bound=CutsWindows)
+S = TypeVar("S", bound="WorkflowBuilder[HasSteps]")
+N = TypeVar("N", bound="WorkflowBuilder[HasBranches]")
+L = TypeVar("L", bound="WorkflowBuilder[HasLimits]")
+E = TypeVar("E", bound="WorkflowBuilder[HasErrorMode]")
+A = TypeVar("A", bound="WorkflowBuilder[HasAggregation]")
+O = TypeVar("O", bound="WorkflowBuilder[HasOnError]")  # noqa: E741  # one letter each
+R = TypeVar("R", bound="WorkflowBuilder[HasRollback]")
+C = TypeVar("C", bound="WorkflowBuilder[Chooses]")
+P = TypeVar("P", bound="WorkflowBuilder[Loops]")
+J = TypeVar("J", bound="WorkflowBuilder[Joins]")
+M = TypeVar("M", bound="WorkflowBuilder[Meets]")
+G = TypeVar("G", bound="WorkflowBuilder[Scatters]")
+F = TypeVar("F", bound="WorkflowBuilder[FansOut]")
+D = TypeVar("D", bound="WorkflowBuilder[MapsAndReduces]")
+T = TypeVar("T", bound="WorkflowBuilder[Streams]")
+V = TypeVar("V", bound="WorkflowBuilder[CutsWindows]")
 
 
 class Collected(Generic[W]):
@@ -163,17 +165,17 @@ class Collected(Generic[W]):
             )
         return {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(self._workflow) if f.init}
 
-    def _with(self, **settings: Any) -> WorkflowBuilder[Any]:
+    def _with(self, **settings: Any) -> Self:
         known = self._known()
         for setting in settings:
             if setting not in known:
                 raise UnknownSetting(self._workflow.__name__, setting, known)
-        return WorkflowBuilder(self._workflow, self._settings | settings)
+        return type(self)(self._workflow, self._settings | settings)
 
-    def _adding(self, setting: str, *values: Any) -> WorkflowBuilder[Any]:
+    def _adding(self, setting: str, *values: Any) -> Self:
         return self._with(**{setting: (*self._settings.get(setting, ()), *values)})
 
-    def _limiting(self, **limits: Any) -> WorkflowBuilder[Any]:
+    def _limiting(self, **limits: Any) -> Self:
         self._with(limits=None)
         return self._with(limits=replace(self._settings.get("limits", ParallelResourceLimits()), **limits))
 
@@ -194,200 +196,198 @@ class WorkflowBuilder(Collected[W]):
     type checker refuses it.
     """
 
-    def with_name(self, name: str) -> WorkflowBuilder[W]:
+    def with_name(self, name: str) -> Self:
         """Names the workflow."""
         return self._with(name=name)
 
-    def with_timeout(self, seconds: float) -> WorkflowBuilder[W]:
+    def with_timeout(self, seconds: float) -> Self:
         """Bounds the whole workflow (seconds)."""
         return self._with(timeout=seconds)
 
-    def with_policy(self, policy: StepPolicy) -> WorkflowBuilder[W]:
+    def with_policy(self, policy: StepPolicy) -> Self:
         """Says how the workflow as a step is executed."""
         return self._with(policy=policy)
 
-    def add_step(self: WorkflowBuilder[S], step: Stepish) -> WorkflowBuilder[S]:
+    def add_step(self: S, step: Stepish) -> S:
         """Adds a step behind the others."""
         return self._adding("steps", step)
 
-    def with_steps(self: WorkflowBuilder[S], *steps: Stepish) -> WorkflowBuilder[S]:
+    def with_steps(self: S, *steps: Stepish) -> S:
         """Says all the steps at once."""
         return self._with(steps=steps)
 
-    def with_limits(self: WorkflowBuilder[L], limits: ParallelResourceLimits) -> WorkflowBuilder[L]:
+    def with_limits(self: L, limits: ParallelResourceLimits) -> L:
         """Says all five limits at once."""
         return self._with(limits=limits)
 
-    def with_max_concurrency(self: WorkflowBuilder[L], executions: int) -> WorkflowBuilder[L]:
+    def with_max_concurrency(self: L, executions: int) -> L:
         """Says how many branches run at once; the other limits stay."""
         return self._limiting(max_concurrent_executions=executions)
 
-    def with_max_memory_per_branch(self: WorkflowBuilder[L], size: int) -> WorkflowBuilder[L]:
+    def with_max_memory_per_branch(self: L, size: int) -> L:
         """Says how many bytes a branch reserves; the other limits stay."""
         return self._limiting(max_memory_per_branch=size)
 
-    def with_max_total_memory(self: WorkflowBuilder[L], size: int) -> WorkflowBuilder[L]:
+    def with_max_total_memory(self: L, size: int) -> L:
         """Says how many bytes all live branches reserve; the other limits stay."""
         return self._limiting(max_total_memory=size)
 
-    def with_execution_timeout(self: WorkflowBuilder[L], seconds: float) -> WorkflowBuilder[L]:
+    def with_execution_timeout(self: L, seconds: float) -> L:
         """Bounds each branch (seconds); the other limits stay."""
         return self._limiting(execution_timeout=seconds)
 
-    def with_cancellation_timeout(self: WorkflowBuilder[L], seconds: float) -> WorkflowBuilder[L]:
+    def with_cancellation_timeout(self: L, seconds: float) -> L:
         """Says how long a cancelled branch may take to stop (seconds); the other limits stay."""
         return self._limiting(cancellation_timeout=seconds)
 
-    def with_error_mode(self: WorkflowBuilder[E], mode: ErrorMode) -> WorkflowBuilder[E]:
+    def with_error_mode(self: E, mode: ErrorMode) -> E:
         """Says when a failing branch stops its siblings."""
         return self._with(error_mode=mode)
 
-    def with_aggregation(self: WorkflowBuilder[A], strategy: AggregationStrategy) -> WorkflowBuilder[A]:
+    def with_aggregation(self: A, strategy: AggregationStrategy) -> A:
         """Says what counts as success, and what the value is."""
         return self._with(aggregation=strategy)
 
-    def with_on_error(self: WorkflowBuilder[O], on_error: str) -> WorkflowBuilder[O]:
+    def with_on_error(self: O, on_error: str) -> O:
         """Says what happens after a failure."""
         return self._with(on_error=on_error)
 
-    def with_rollback(self: WorkflowBuilder[R], rollback: bool) -> WorkflowBuilder[R]:
+    def with_rollback(self: R, rollback: bool) -> R:
         """Says whether what was done is undone after a failure."""
         return self._with(rollback=rollback)
 
-    def add_case(
-        self: WorkflowBuilder[C], condition: Any, step: Stepish, name: str | None = None
-    ) -> WorkflowBuilder[C]:
+    def add_case(self: C, condition: Any, step: Stepish, name: str | None = None) -> C:
         """Adds a branch that is taken when its condition holds."""
         return self._adding("branches", Case(condition, step, name=name))
 
-    def with_otherwise(self: WorkflowBuilder[C], step: Stepish) -> WorkflowBuilder[C]:
+    def with_otherwise(self: C, step: Stepish) -> C:
         """Says what runs when no condition holds."""
         return self._with(otherwise=step)
 
-    def with_match(self: WorkflowBuilder[C], match: str) -> WorkflowBuilder[C]:
+    def with_match(self: C, match: str) -> C:
         """Says whether the first branch that holds runs, or all."""
         return self._with(match=match)
 
-    def with_body(self: WorkflowBuilder[P], body: Stepish) -> WorkflowBuilder[P]:
+    def with_body(self: P, body: Stepish) -> P:
         """Says what is run again and again."""
         return self._with(body=body)
 
-    def with_over(self: WorkflowBuilder[P], over: Any) -> WorkflowBuilder[P]:
+    def with_over(self: P, over: Any) -> P:
         """Says how often, or over which items."""
         return self._with(over=over)
 
-    def with_while(self: WorkflowBuilder[P], condition: Any) -> WorkflowBuilder[P]:
+    def with_while(self: P, condition: Any) -> P:
         """Loops while the condition holds for the last output."""
         return self._with(while_=condition)
 
-    def with_until(self: WorkflowBuilder[P], condition: Any) -> WorkflowBuilder[P]:
+    def with_until(self: P, condition: Any) -> P:
         """Loops until the condition holds for the last output."""
         return self._with(until=condition)
 
-    def with_max_iterations(self: WorkflowBuilder[P], iterations: int) -> WorkflowBuilder[P]:
+    def with_max_iterations(self: P, iterations: int) -> P:
         """Says how many iterations there are at most."""
         return self._with(max_iterations=iterations)
 
-    def add_break(self: WorkflowBuilder[P], condition: Any, message: str) -> WorkflowBuilder[P]:
+    def add_break(self: P, condition: Any, message: str) -> P:
         """Adds a break condition with its message."""
         return self._adding("breaks", Break(condition, message))
 
-    def with_collect(self: WorkflowBuilder[P], collect: Collect) -> WorkflowBuilder[P]:
+    def with_collect(self: P, collect: Collect) -> P:
         """Says which outputs are kept."""
         return self._with(collect=collect)
 
-    def with_carry(self: WorkflowBuilder[P], carry: bool) -> WorkflowBuilder[P]:
+    def with_carry(self: P, carry: bool) -> P:
         """Says whether the body receives the last output beside its item."""
         return self._with(carry=carry)
 
-    def with_delay(self: WorkflowBuilder[P], seconds: float) -> WorkflowBuilder[P]:
+    def with_delay(self: P, seconds: float) -> P:
         """Waits between iterations (seconds)."""
         return self._with(delay=seconds)
 
-    def with_detailed(self: WorkflowBuilder[P], detailed: bool) -> WorkflowBuilder[P]:
+    def with_detailed(self: P, detailed: bool) -> P:
         """Says whether the value is a LoopResult."""
         return self._with(detailed=detailed)
 
-    def with_barriers(self: WorkflowBuilder[M], *barriers: Barrier) -> WorkflowBuilder[M]:
+    def with_barriers(self: M, *barriers: Barrier) -> M:
         """Names the barriers at which the branches meet."""
         return self._with(barriers=barriers)
 
-    def add_branch(self: WorkflowBuilder[N], branch: Stepish) -> WorkflowBuilder[N]:
+    def add_branch(self: N, branch: Stepish) -> N:
         """Adds a branch, best a ParallelBranch."""
         return self._adding("branches" if "branches" in self._known() else "steps", branch)
 
-    def with_join(self: WorkflowBuilder[J], step: Stepish) -> WorkflowBuilder[J]:
+    def with_join(self: J, step: Stepish) -> J:
         """Says what receives the outcomes by name."""
         return self._with(join=step)
 
-    def add_recipient(self: WorkflowBuilder[G], step: Stepish) -> WorkflowBuilder[G]:
+    def add_recipient(self: G, step: Stepish) -> G:
         """Adds one to whom the request is sent."""
         return self._adding("recipients", step)
 
-    def with_quorum(self: WorkflowBuilder[G], answers: int) -> WorkflowBuilder[G]:
+    def with_quorum(self: G, answers: int) -> G:
         """Says how many answers are enough."""
         return self._with(quorum=answers)
 
-    def with_deadline(self: WorkflowBuilder[G], seconds: float) -> WorkflowBuilder[G]:
+    def with_deadline(self: G, seconds: float) -> G:
         """Says how long answers are gathered (seconds)."""
         return self._with(deadline=seconds)
 
-    def with_splitter(self: WorkflowBuilder[F], step: Stepish) -> WorkflowBuilder[F]:
+    def with_splitter(self: F, step: Stepish) -> F:
         """Says what makes the parts."""
         return self._with(splitter=step)
 
-    def add_worker(self: WorkflowBuilder[F], step: Stepish) -> WorkflowBuilder[F]:
+    def add_worker(self: F, step: Stepish) -> F:
         """Adds a worker."""
         return self._adding("workers", step)
 
-    def with_router(self: WorkflowBuilder[F], router: Callable[[Any], str]) -> WorkflowBuilder[F]:
+    def with_router(self: F, router: Callable[[Any], str]) -> F:
         """Says which worker gets a part, by the worker's name."""
         return self._with(router=router)
 
-    def with_aggregator(self: WorkflowBuilder[F], step: Stepish) -> WorkflowBuilder[F]:
+    def with_aggregator(self: F, step: Stepish) -> F:
         """Says what makes one of the workers' values."""
         return self._with(aggregator=step)
 
-    def with_map(self: WorkflowBuilder[D], step: Stepish) -> WorkflowBuilder[D]:
+    def with_map(self: D, step: Stepish) -> D:
         """Says what is done to each item."""
         return self._with(map=step)
 
-    def with_reduce(self: WorkflowBuilder[D], step: Stepish) -> WorkflowBuilder[D]:
+    def with_reduce(self: D, step: Stepish) -> D:
         """Says what makes one of all the values."""
         return self._with(reduce=step)
 
-    def with_combine(self: WorkflowBuilder[D], step: Stepish, chunk: int) -> WorkflowBuilder[D]:
+    def with_combine(self: D, step: Stepish, chunk: int) -> D:
         """Reduces chunks of items on their own before the rest."""
         return self._with(combine=step, chunk=chunk)
 
-    def add_stage(self: WorkflowBuilder[T], stage: Stage | Stepish) -> WorkflowBuilder[T]:
+    def add_stage(self: T, stage: Stage | Stepish) -> T:
         """Adds a stage behind the others."""
         return self._adding("stages", stage)
 
-    def with_sink(self: WorkflowBuilder[T], step: Stepish) -> WorkflowBuilder[T]:
+    def with_sink(self: T, step: Stepish) -> T:
         """Says where the items flow to."""
         return self._with(sink=step)
 
-    def with_buffer(self: WorkflowBuilder[T], items: int) -> WorkflowBuilder[T]:
+    def with_buffer(self: T, items: int) -> T:
         """Says how many items wait between two stages."""
         return self._with(buffer=items)
 
-    def with_when_full(self: WorkflowBuilder[T], when_full: str) -> WorkflowBuilder[T]:
+    def with_when_full(self: T, when_full: str) -> T:
         """Says what happens to the source when the buffer is full."""
         return self._with(when_full=when_full)
 
-    def with_checkpoint_every(self: WorkflowBuilder[T], items: int) -> WorkflowBuilder[T]:
+    def with_checkpoint_every(self: T, items: int) -> T:
         """Says after how many items a resumed run can go on."""
         return self._with(checkpoint_every=items)
 
-    def with_window(self: WorkflowBuilder[V], window: Window) -> WorkflowBuilder[V]:
+    def with_window(self: V, window: Window) -> V:
         """Says how windows are cut."""
         return self._with(window=window)
 
-    def with_time(self: WorkflowBuilder[V], time: Callable[[Any], float], lateness: float = 0) -> WorkflowBuilder[V]:
+    def with_time(self: V, time: Callable[[Any], float], lateness: float = 0) -> V:
         """Says when an item happened, and how late one may come (seconds)."""
         return self._with(time=time, lateness=lateness)
 
-    def with_late(self: WorkflowBuilder[V], late: str) -> WorkflowBuilder[V]:
+    def with_late(self: V, late: str) -> V:
         """Says what happens to an item whose window is closed."""
         return self._with(late=late)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, is_dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from stretto.core.errors import DefinitionError, ExecutionError, listed
 from stretto.core.function import as_step, is_async
@@ -88,18 +88,35 @@ class Looking(Condition):
             try:
                 found = _step_into(found, key)
             except LookupError:
-                there = f"; there are {listed(sorted(map(str, found)))}" if isinstance(found, Mapping) else ""
                 raise ConditionFailed(
-                    f"{self!r} looks for {key!r}, which is not in the {type(found).__name__} it was given{there}; "
+                    f"{self!r} looks for {key!r}, which is not in the {_kind(found)}; "
                     "ask with Exists first, or produce it"
                 ) from None
         return found
 
 
+def _kind(value: object) -> str:
+    kind = type(value).__name__
+    return f"{kind} it was given" + (f"; there are {listed(sorted(map(str, value)))}" if _is_mapping(value) else "")
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def is_step(value: object) -> TypeGuard[Step[Any, Any]]:
+    """Says whether the value is a step."""
+    return isinstance(value, Step)
+
+
 def _step_into(value: Any, key: Key) -> Any:
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         return value[key]
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and isinstance(key, int):
+    if _is_sequence(value) and isinstance(key, int):
         return value[key]
     if is_dataclass(value) and isinstance(key, str) and hasattr(value, key):
         return getattr(value, key)
@@ -234,7 +251,7 @@ class Holds(Condition):
         return verdict(self.function(value), describe(self.function))
 
 
-Conditional: TypeAlias = Condition | Callable[[Any], Any] | Step[Any, bool]
+Conditional: TypeAlias = Condition | Callable[[Any], Any] | Step[Any, Any]
 """What may stand as a condition: a value of this file, a plain function, or a step (also an async function)."""
 
 
@@ -258,10 +275,13 @@ def verdict(answer: object, who: str) -> bool:
 
 def as_condition(condition: Conditional, owner: str) -> Condition | Step[Any, Any]:
     """Returns a condition, or the step that decides; raises ``DefinitionError`` for text and all else."""
-    if isinstance(condition, Condition | Step):
+    if isinstance(condition, Condition):
         return condition
+    if is_step(condition):
+        return condition
+    given: Any = condition
     try:
-        return as_step(condition) if callable(condition) and is_async(condition) else Holds(condition)
+        return as_step(given) if callable(given) and is_async(given) else Holds(given)
     except DefinitionError as error:
         error.add_note(f"in {owner}")
         raise

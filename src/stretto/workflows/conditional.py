@@ -10,7 +10,7 @@ from stretto.core.errors import DefinitionError, ExecutionError
 from stretto.core.function import as_step
 from stretto.core.policies import ParallelResourceLimits
 from stretto.core.step import Context, Step, Stepish
-from stretto.workflows.condition import Case, Conditional, as_condition, decide, describe
+from stretto.workflows.condition import Case, Conditional, as_condition, decide, describe, is_step
 from stretto.workflows.workflow import Workflow, check_kind, check_word, distinct, one_step, owner_of, put
 
 Choice: TypeAlias = Case | tuple[Conditional, Stepish]
@@ -94,7 +94,7 @@ class ConditionalWorkflow(Workflow[Any, Any]):
     def children(self) -> Mapping[str, Step[Any, Any]]:
         """Returns the steps by the names of their branches, deciding steps, and ``otherwise``."""
         held = {name: as_step(case.step) for name, case in self._cases()}
-        held |= {f"{n}.condition": c.condition for n, c in self._cases() if isinstance(c.condition, Step)}
+        held |= {f"{n}.condition": c.condition for n, c in self._cases() if is_step(c.condition)}
         return held if self.otherwise is None else held | {"otherwise": as_step(self.otherwise)}
 
     async def execute(self, input: Any, context: Context) -> Any:

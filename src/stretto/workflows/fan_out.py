@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stretto.core.errors import DefinitionError, ExecutionError, UnresolvedReference
 from stretto.core.function import as_step
 from stretto.core.step import Context, Step, Stepish
+from stretto.workflows.flow import is_ordered
 from stretto.workflows.progress import Ticker
 from stretto.workflows.workflow import ConcurrentWorkflow, check_memory, names_of, one_step, owner_of, put, row_of_steps
 
@@ -51,7 +52,7 @@ class FanOutWorkflow(ConcurrentWorkflow[Any, Any]):
     async def execute(self, input: Any, context: Context) -> Any:
         """Splits, works, and brings together."""
         parts = await context.run(as_step(self.splitter), input, name="splitter")
-        if not isinstance(parts, Iterable) or isinstance(parts, str | bytes | set | frozenset):
+        if not is_ordered(parts):
             raise ExecutionError(
                 f"the splitter of {owner_of(self)} made {parts!r}; it must make a list of parts, in order"
             )

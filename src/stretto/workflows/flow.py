@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, TypeGuard
 from zlib import crc32
 
 from stretto.core.errors import ExecutionError
@@ -41,21 +41,31 @@ def grouped(items: Sequence[Item]) -> Item:
     return Item(label, [item.value for item in items])
 
 
+def is_ordered(value: object) -> TypeGuard[Iterable[Any]]:
+    """Says whether the value is a row of items: not a text, and not a set, which has no order."""
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | set | frozenset)
+
+
+def is_flowing(value: object) -> TypeGuard[AsyncIterable[Any]]:
+    """Says whether the value is an async row of items."""
+    return isinstance(value, AsyncIterable)
+
+
 async def each(source: Source) -> AsyncGenerator[Any, None]:
     """Yields a source's values, sync or async; closes an async generator whatever happens."""
-    if isinstance(source, AsyncGenerator):
-        async with aclosing(source):
+    if is_flowing(source):
+        try:
             async for value in source:
                 yield value
-    elif isinstance(source, AsyncIterable):
-        async for value in source:
-            yield value
-    elif isinstance(source, Iterable) and not isinstance(source, str | bytes | set | frozenset):
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+    elif is_ordered(source):
         for value in source:
             yield value
     else:
         raise ExecutionError(
-            f"a stream's source is a list, a generator or another ordered row of items, sync or async, "
+            "a stream's source is a list, a generator or another ordered row of items, sync or async, "
             f"not {source!r:.100}; a set becomes one by sorted(…), a text by splitting it"
         )
 

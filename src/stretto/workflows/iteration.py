@@ -40,7 +40,7 @@ class Break:
 
 @dataclass(frozen=True)
 class Collect:
-    """Which outputs are a loop's value: ``Collect.ALL``, ``Collect.LAST``, ``Collect.first(n)``, ``Collect.last(n)``."""
+    """Which outputs are the value: ``Collect.ALL``, ``Collect.LAST``, ``Collect.first(n)``, ``Collect.last(n)``."""
 
     ALL: ClassVar[Collect]
     LAST: ClassVar[Collect]
@@ -99,7 +99,7 @@ class LoopResult:
     iterations: int
     ended: Ended
     message: str = ""
-    outcomes: Mapping[str, Outcome[Any]] = field(default_factory=dict)
+    outcomes: Mapping[str, Outcome[Any]] = field(default_factory=dict[str, Outcome[Any]])
 
     @property
     def errors(self) -> dict[str, BaseException]:

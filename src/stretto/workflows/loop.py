@@ -14,7 +14,8 @@ from stretto.core.outcome import Completed, Outcome
 from stretto.core.policies import positive, whole
 from stretto.core.resources import Clock
 from stretto.core.step import Context, Step, Stepish
-from stretto.workflows.condition import Conditional, as_condition, decide
+from stretto.workflows.condition import Conditional, as_condition, decide, is_step
+from stretto.workflows.flow import is_ordered
 from stretto.workflows.iteration import Break, Collect, Ended, Kept, LoopResult, LoopState
 from stretto.workflows.progress import Ticker
 from stretto.workflows.sequential import failure
@@ -99,21 +100,19 @@ class LoopWorkflow(Workflow[Any, Any]):
         return result if self.detailed or self.on_error != "fail_fast" else result.value
 
 
-def _checked_over(owner: str, over: Over | None) -> Over | None:
+def _checked_over(owner: str, over: Any) -> Any:
     if isinstance(over, int):
         whole(owner, "over", over)
         return over
-    if over is None or isinstance(over, range) or (callable(over) and not isinstance(over, Step)):
+    if over is None or isinstance(over, range) or (callable(over) and not is_step(over)):
         return over
-    if isinstance(over, str | bytes | set | frozenset | Iterator) or not isinstance(over, Iterable):
-        why = {"set": "has no order", "frozenset": "has no order"}.get(
-            type(over).__name__, "is no collection that can be run over twice"
-        )
-        raise DefinitionError(
-            f"{owner}: over is {over!r}, which {why}; give a count, a range, a list, or a function of the input that "
-            "makes one"
-        )
-    return tuple(over)
+    if is_ordered(over) and not isinstance(over, Iterator):
+        return tuple(over)
+    why = "has no order" if isinstance(over, set | frozenset) else "is no collection that can be run over twice"
+    raise DefinitionError(
+        f"{owner}: over is {over!r}, which {why}; give a count, a range, a list, or a function of the input that "
+        "makes one"
+    )
 
 
 class _Turning:
@@ -203,6 +202,6 @@ def _items_of(loop: LoopWorkflow, input: Any) -> tuple[Iterator[Any], int | None
         over = range(over)
     elif callable(over):
         over = over(input)
-        if not isinstance(over, Iterable) or isinstance(over, str | bytes | set | frozenset):
-            raise ExecutionError(f"{owner_of(loop)}: over= made {over!r} of the input, which is no ordered collection")
+    if not is_ordered(over):
+        raise ExecutionError(f"{owner_of(loop)}: over= made {over!r} of the input, which is no ordered collection")
     return iter(over), len(over) if isinstance(over, Sized) else None

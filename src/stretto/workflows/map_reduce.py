@@ -11,7 +11,7 @@ from stretto.core.errors import DefinitionError, ExecutionError
 from stretto.core.function import as_step
 from stretto.core.policies import PLAIN, StepPolicy, whole
 from stretto.core.step import Branches, Context, Step, Stepish
-from stretto.workflows.flow import each
+from stretto.workflows.flow import each, is_flowing, is_ordered
 from stretto.workflows.progress import Ticker
 from stretto.workflows.workflow import ConcurrentWorkflow, check_memory, one_step, owner_of, put
 
@@ -135,12 +135,10 @@ class _Chunk(Step[list[Any], Any]):
 
 
 def _checked(input: Any) -> Iterable[Any] | AsyncIterable[Any]:
-    if isinstance(input, AsyncIterable):
-        return input
-    if isinstance(input, Iterable) and not isinstance(input, str | bytes | set | frozenset):
+    if is_flowing(input) or is_ordered(input):
         return input
     raise ExecutionError(
-        f"the input of a MapReduceWorkflow is a list, a generator or another ordered collection of items, "
+        "the input of a MapReduceWorkflow is a list, a generator or another ordered collection of items, "
         f"not {input!r:.100}; a set becomes one by sorted(…), a text by splitting it"
     )
 

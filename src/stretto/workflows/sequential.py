@@ -20,7 +20,7 @@ class PartialResult:
     """What a sequence that went on after failures came to: the last output, and how each step ended."""
 
     value: Any
-    outcomes: Mapping[str, Outcome[Any]] = field(default_factory=dict)
+    outcomes: Mapping[str, Outcome[Any]] = field(default_factory=dict[str, Outcome[Any]])
 
     @property
     def errors(self) -> dict[str, BaseException]:

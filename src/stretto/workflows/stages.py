@@ -12,7 +12,7 @@ from stretto.core.function import as_step
 from stretto.core.policies import positive, whole
 from stretto.core.resources import EndOfChannel
 from stretto.core.step import Step, Stepish, check_name
-from stretto.workflows.condition import Condition, Conditional, as_condition, verdict
+from stretto.workflows.condition import Condition, Conditional, as_condition, is_step, verdict
 from stretto.workflows.flow import Flow, Item, grouped
 
 
@@ -103,7 +103,7 @@ class Filter(Stage):
 
     @property
     def step(self) -> Step[Any, Any] | None:
-        return self.keeps if isinstance(self.keeps, Step) else None
+        return self.keeps if is_step(self.keeps) else None
 
     async def work(self, flow: Flow) -> None:
         """Filters items."""

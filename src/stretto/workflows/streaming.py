@@ -111,7 +111,8 @@ class StreamingWorkflow(BoundedWorkflow[Any, Any]):
         if needed > limits.max_concurrent_executions:
             raise DefinitionError(
                 f"{owner}: the source and the workers of its stages are {needed}, and only "
-                f"{limits.max_concurrent_executions} may run at once, so the stream would stand still; raise max_concurrent_executions to at least {needed}"
+                f"{limits.max_concurrent_executions} may run at once, so the stream would stand still; "
+                f"raise max_concurrent_executions to at least {needed}"
             )
         each_one = [limits.max_memory_per_branch or 0]
         for stage in self.row():
@@ -144,7 +145,7 @@ class StreamingWorkflow(BoundedWorkflow[Any, Any]):
         return distinct(["source", "sink", *(stage.name for stage in self.row())])[2:]
 
     @asynccontextmanager
-    async def open(self, source: Source, context: Context, *, position: int = 0) -> AsyncIterator[Stream]:
+    async def open(self, source: Source, context: Context, *, position: int = 0) -> AsyncGenerator[Stream, None]:
         """Opens the stream over a source for the block; leaving the block stops what is still under way.
 
         ``position`` is the place of the source's first item, from 0.
@@ -172,7 +173,7 @@ class StreamingWorkflow(BoundedWorkflow[Any, Any]):
     async def execute(self, input: Any, context: Context) -> Any:
         """Lets the whole input flow through."""
         if self.checkpoint_every is None:
-            return await self.through(input(0) if callable(input) else input, context)
+            return await self.through(_opened(input, 0), context)
         outputs: list[Any] = []
         count = position = number = 0
         async with aclosing(_Reader(input)) as reader:
@@ -230,6 +231,11 @@ async def _start(pumps: Sequence[Pump], branches: Branches, context: Context) ->
                 waiting[await branches.start(pump, None, name=pump.name)] = pump
 
 
+def _opened(source: Any, position: int) -> Source:
+    opener: Any = source
+    return opener(position) if callable(source) else source  # type: ignore[no-any-return]  # each() checks what it is
+
+
 class _Reader:
     """A source that is read from position to position."""
 
@@ -245,10 +251,8 @@ class _Reader:
     async def read(self, position: int, count: int) -> AsyncIterator[Any]:
         """Yields at most ``count`` items from a position on."""
         if self._items is None:
-            if callable(self._source):
-                self._items, self._position = each(self._source(position)), position
-            else:
-                self._items = each(self._source)
+            self._items = each(_opened(self._source, position))
+            self._position = position if callable(self._source) else 0
         while self._position < position:
             self._position += 1
             await anext(self._items, None)

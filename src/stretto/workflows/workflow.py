@@ -191,7 +191,8 @@ def check_memory(owner: Step[Any, Any], limits: ParallelResourceLimits, steps: I
         if limits.max_total_memory is not None and (step.policy.memory or 0) > limits.max_total_memory:
             raise DefinitionError(
                 f"{owner_of(owner)}: step {step.name!r} reserves {step.policy.memory:,} bytes, more than "
-                f"max_total_memory ({limits.max_total_memory:,} bytes), so it could never start; raise the limit or lower memory="
+                f"max_total_memory ({limits.max_total_memory:,} bytes), so it could never start; "
+                "raise the limit or lower memory="
             )
 
 
