@@ -19,6 +19,7 @@ import pathlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from stretto.core.errors import OutputNotStorable, StoreError
@@ -247,6 +248,10 @@ def _dumps(plain: Any) -> str:
     return text
 
 
+_quoted = lru_cache(maxsize=256)(_dumps)
+"""The JSON text of a word that comes again and again."""
+
+
 def encode(event: Event) -> str:
     """Returns the JSON text of an event's own fields (without kind, path and time).
 
@@ -255,7 +260,8 @@ def encode(event: Event) -> str:
     if isinstance(event, StepStarted):
         given = event.input
         shown = str(given) if type(given) is int else _dumps(preview(given))
-        return f'{{"input":{shown},"queued":{event.queued:.6f},"step":{_dumps(event.step)}}}'
+        queued = f"{event.queued:.6f}" if event.queued else "0"
+        return f'{{"input":{shown},"queued":{queued},"step":{_quoted(event.step)}}}'
     if isinstance(event, StepCompleted):
         made = event.output
         kept = str(made) if type(made) is int else _dumps(_output(made, event.path))

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from stretto.core.errors import DefinitionError, HumanAborted, StepTimeout
-from stretto.core.events import StepRetrying
+from stretto.core.events import StepRetrying, step_name
 from stretto.core.policies import AdaptiveTimeout, RetryPolicy
 from stretto.core.step import Request, Step
 from stretto.runtime.cache import CacheKey, input_key
@@ -90,7 +90,7 @@ async def _timed(child: RunContext, step: Step[Any, Any], input: Any) -> Any:
         return await step.execute(input, child)
     if isinstance(timeout, AdaptiveTimeout):
         history = child.state.log.journal
-        timeout = timeout.seconds(await history.durations(step.name) if history is not None else [])
+        timeout = timeout.seconds(await history.durations(step_name(child.path)) if history is not None else [])
     level = "workflow" if step.transparent else "step"
     clock = asyncio.timeout(timeout)
     try:

@@ -9,8 +9,10 @@ from stretto.core.codec import encode
 from stretto.core.events import Event
 from stretto.core.journal import Durability, Journal, Line
 
-GROUP = 4000
+GROUP = 8000
 """How many lines the writer commits at once at the most."""
+INTERVAL = 0.05
+"""How long an ``async`` writer gathers lines between two commits (seconds): it shares the interpreter with the run."""
 
 
 class EventLog:
@@ -23,6 +25,7 @@ class EventLog:
     __slots__ = (
         "_closed",
         "_encoded",
+        "_gathering",
         "_news",
         "_pending",
         "_written",
@@ -41,6 +44,7 @@ class EventLog:
         self.first = self._written = self._encoded = 0
         self._pending: list[Line] = []
         self._news: asyncio.Future[None] | None = None
+        self._gathering: asyncio.Future[None] | None = None
         self._closed = False
 
     def begin(self, first: int) -> None:
@@ -52,7 +56,8 @@ class EventLog:
         if self._closed:
             return
         if self.journal is not None:
-            self._pending.append(Line(self._encoded, event.kind, event.path, event.at, encode(event)))
+            line = (self._encoded, event.kind, event.path, event.at, encode(event))
+            self._pending.append(tuple.__new__(Line, line))
             self._encoded += 1
         self.events.append(event)
         if self._news is not None:
@@ -72,6 +77,7 @@ class EventLog:
         """Says that nothing more will be appended."""
         self._closed = True
         self._announce()
+        self._gathered()
 
     async def since(self, cursor: int = 0) -> AsyncIterator[Event]:
         """Yields the events from a place on, live, until the run has ended."""
@@ -102,6 +108,22 @@ class EventLog:
                 raise
             self._written = group[-1].seq + 1
             self._announce()
+            if durability == "async" and not self._closed:
+                await self._gather(INTERVAL)
+
+    async def _gather(self, seconds: float) -> None:
+        """Lets lines gather for a while, or until the log is closed."""
+        loop = asyncio.get_running_loop()
+        self._gathering = loop.create_future()
+        timer = loop.call_later(seconds, self._gathered)
+        try:
+            await self._gathering
+        finally:
+            timer.cancel()
+
+    def _gathered(self) -> None:
+        if self._gathering is not None and not self._gathering.done():
+            self._gathering.set_result(None)
 
     async def flushed(self) -> None:
         """Waits until everything appended so far is durable; raises what broke the store."""

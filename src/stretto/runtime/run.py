@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
@@ -15,7 +13,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting
 from stretto.core.events import Event, Path, RunEnded, RunResumed, RunStarted, StepAbandoned, parent_of
 from stretto.core.function import as_step
-from stretto.core.journal import Durability, Journal
+from stretto.core.journal import Durability, Journal, owner_of_this_process
 from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outcome, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits, positive, whole
 from stretto.core.step import Answer, Step, Stepish, check_name
@@ -102,17 +100,6 @@ class Settings:
         return found
 
 
-def owner() -> str:
-    """Returns the name of this process for the store: host, process id and start time."""
-    try:
-        import psutil
-
-        began = psutil.Process().create_time()
-    except ImportError:
-        began = 0.0
-    return f"{socket.gethostname()}:{os.getpid()}:{began:.2f}"
-
-
 class Run(Generic[T]):
     """A live run: its events, its outcome, and the ways to steer it."""
 
@@ -188,16 +175,18 @@ class Run(Generic[T]):
     async def drive(self) -> None:
         """Executes the run from its first event to its last."""
         log, store = self.state.log, self.settings.store
-        me = owner()
+        me = owner_of_this_process()
+        claimed = False
         try:
             if store is not None:
                 log.begin(await store.claim(self.id, me))
+                claimed = True
             await self._begin()
         except BaseException as error:  # noqa: BLE001  # a run that cannot begin says so in its outcome
             self.outcome = Failed(error)
             self.ended.set()
             log.close()
-            if store is not None:
+            if store is not None and claimed:
                 await store.release(self.id, me)
             return
         writer = asyncio.get_running_loop().create_task(log.write(self.settings.durability))
