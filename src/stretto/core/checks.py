@@ -52,8 +52,9 @@ class NotReproducible(CheckFailed):
 
     def __init__(self, name: str, seed: int, results: tuple[str, str]) -> None:
         super().__init__(
-            f"{name!r} gives {results[0]} and then {results[1]} under the same seed {seed}: it keeps something between "
-            "runs, or depends on what no seed governs (the wall clock, threads, the network); make it anew for every run"
+            f"{name!r} gives {results[0]} and then {results[1]} under the same seed {seed}: it keeps something "
+            "between runs, or depends on what no seed governs (the wall clock, threads, the network); "
+            "make it anew for every run"
         )
         self.name, self.seed, self.results = name, seed, results
 

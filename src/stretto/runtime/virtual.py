@@ -2,18 +2,18 @@
 
 Time stands still while something runs, and while threads, processes or sockets are at work for the loop; when nothing
 is left to do it jumps to the next timer (as trio's ``MockClock`` with ``autojump_threshold=0`` does). Turns are
-shuffled per iteration of the loop, and only tasks among themselves: that order asyncio promises to nobody, while its own
-callbacks, whose order its transports rely on, keep their places.
+shuffled per iteration of the loop, and only tasks among themselves: that order asyncio promises to nobody, while its
+own callbacks, whose order its transports rely on, keep their places.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 import os
 import random
 import selectors
-import sys
 import threading
 import time
 import weakref
@@ -131,7 +131,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         """Makes a future, and remembers it when its maker is known to have it resolved from outside the loop."""
         future = super().create_future()
-        if sys._getframe(1).f_globals.get("__name__") in RESOLVED_OUTSIDE:
+        frame = inspect.currentframe()
+        maker = frame.f_back if frame is not None else None
+        if maker is not None and maker.f_globals.get("__name__") in RESOLVED_OUTSIDE:
             self.outside.add(future)
         return future
 
