@@ -56,8 +56,7 @@ class EventLog:
         if self._closed:
             return
         if self.journal is not None:
-            line = (self._encoded, event.kind, event.path, event.at, encode(event))
-            self._pending.append(tuple.__new__(Line, line))
+            self._pending.append(Line(self._encoded, event.kind, event.path, event.at, encode(event)))
             self._encoded += 1
         self.events.append(event)
         if self._news is not None:
