@@ -17,6 +17,7 @@ from stretto.core.journal import Durability, Journal, owner_of_this_process
 from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outcome, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits, positive, whole
 from stretto.core.step import Answer, Step, Stepish, check_name
+from stretto.monitoring.metrics import WorkflowMetrics, measure
 from stretto.runtime.branches import TaskBranches
 from stretto.runtime.context import RunContext
 from stretto.runtime.log import EventLog
@@ -166,6 +167,23 @@ class Run(Generic[T]):
     def cancel_branch(self, path: Path, reason: str = "cancelled") -> bool:
         """Stops one branch; returns False when none is live at this path."""
         return any(scope.cancel_one(path, reason) for scope in list(self.state.scopes.get(parent_of(path), ())))
+
+    @property
+    def metrics(self) -> WorkflowMetrics:
+        """What the log says about time so far: durations, parallelism, speed-up, critical path, bottleneck."""
+        return measure(self.log)
+
+    def gantt(self, width: int = 100) -> str:
+        """Returns the run's Gantt as text, ``width`` columns wide."""
+        from stretto.monitoring.terminal import draw_terminal
+
+        return draw_terminal(self.log, width=width)
+
+    def _repr_html_(self) -> str:
+        """Returns the run as a notebook shows it."""
+        from stretto.monitoring.notebook import run_html
+
+        return run_html(self.log)
 
     @property
     def abandoned(self) -> list[Path]:
