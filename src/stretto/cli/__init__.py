@@ -1,0 +1,1 @@
+"""The terminal: runs, plans and shows workflows from the command line."""

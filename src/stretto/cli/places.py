@@ -1,0 +1,71 @@
+"""Opens the store that ``--store`` names, and finds runs in it by what people type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from stretto.core.codec import decode
+from stretto.core.errors import DefinitionError, RunNotFound, StoreError
+from stretto.core.events import EVENTS, ErrorRecord, Event
+from stretto.core.journal import Line
+
+if TYPE_CHECKING:
+    from stretto.stores.store import Store
+
+
+def open_store(place: str | None) -> Store:
+    """Returns a store: the user's own without a place, ``memory``, a path, or an address of PostgreSQL."""
+    if place == "memory":
+        from stretto.stores.memory import MemoryStore
+
+        return MemoryStore()
+    from stretto.stores.sql import SqlStore
+
+    if place is not None and not place.strip():
+        raise DefinitionError("--store names no place; give a path, postgresql://user@host/name, or memory")
+    return SqlStore.default() if place is None else SqlStore(place)
+
+
+@asynccontextmanager
+async def existing(place: str | None) -> AsyncGenerator[Store]:
+    """Opens a store that is to be read; raises ``DefinitionError`` for ``memory``, which no other process sees."""
+    if place == "memory":
+        raise DefinitionError("--store memory holds only the runs of its own process; name a path or an address")
+    async with open_store(place) as store:
+        yield store
+
+
+async def find_run(store: Store, text: str) -> str:
+    """Returns the id of a run by its id, its beginning, ``last``, or ``@n`` (``@1`` is the newest)."""
+    if text == "last":
+        text = "@1"
+    if text.startswith("@"):
+        number = int(text[1:]) if text[1:].isdigit() else 0
+        if number < 1:
+            raise DefinitionError(f"{text!r} names no run; @1 is the newest, @2 the one before, and so on")
+        runs = await store.runs(1, number - 1)
+        if not runs:
+            raise RunNotFound(text)
+        return runs[0].id
+    return await store.find(text)
+
+
+async def told(store: Store, run_id: str) -> list[Event]:
+    """Returns a run's events with their values as plain JSON: no code of the user's is imported to look at them."""
+    return [plain_event(line) for line in await store.lines(run_id, full=False)]
+
+
+def plain_event(line: Line) -> Event:
+    """Returns a line's event; where ``decode`` would make objects, their JSON form stands."""
+    if line.kind not in EVENTS:
+        return decode(*line[1:])  # which says what is wrong with it
+    held: dict[str, Any] = json.loads(line.data)
+    if held.get("error") is not None:
+        held["error"] = ErrorRecord(**held["error"])
+    try:
+        return EVENTS[line.kind](path=line.path, at=line.at, **held)
+    except TypeError as error:
+        raise StoreError(f"line {line.seq} of the log cannot be read ({error}); a newer version wrote it") from None

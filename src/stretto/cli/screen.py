@@ -1,0 +1,65 @@
+"""Where the command writes: results to stdout, everything about the way there to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass
+class Screen:
+    """The two consoles of one command; ``colour=False`` keeps them plain, as ``NO_COLOR`` does."""
+
+    colour: bool = True
+    debug: bool = False
+    stdin: TextIO = field(default_factory=lambda: sys.stdin)
+
+    @cached_property
+    def out(self) -> Console:
+        """Results."""
+        return self._console(sys.stdout)
+
+    @cached_property
+    def err(self) -> Console:
+        """Progress, questions and errors."""
+        return self._console(sys.stderr)
+
+    def _console(self, file: TextIO) -> Console:
+        from rich.console import Console
+
+        width = None if file.isatty() or "COLUMNS" in os.environ else 100
+        plain = not self.colour or bool(os.environ.get("NO_COLOR"))
+        return Console(
+            file=file,
+            no_color=plain,
+            highlight=False,
+            emoji=False,
+            markup=False,
+            width=width,
+            soft_wrap=not file.isatty(),
+        )
+
+    @property
+    def unicode(self) -> bool:
+        """Whether signs beyond ASCII can be written to both."""
+        names = [getattr(file, "encoding", None) or "utf-8" for file in (sys.stdout, sys.stderr)]
+        return all(name.lower().replace("-", "").startswith("utf") for name in names)
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Writes a line to stderr."""
+        self.err.print(text, style=style or None)
+
+    def line(self, text: str) -> None:
+        """Writes a line to stdout as it is: for machines and for copying."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def result(self, text: str = "", style: str = "") -> None:
+        """Writes a line of the result to stdout."""
+        self.out.print(text, style=style or None)

@@ -1,0 +1,56 @@
+"""Values for the reader: plain JSON without the marks that the store needs, and short forms of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stretto.core.codec import NotStorable, preview, to_plain
+
+
+def readable(plain: Any) -> Any:
+    """Returns a stored form as JSON that people expect: records as objects, tuples and sets as lists, dates as text."""
+    if isinstance(plain, list):
+        return [readable(item) for item in plain]
+    if not isinstance(plain, dict):
+        return plain
+    if len(plain) == 1:
+        ((tag, held),) = plain.items()
+        match tag:
+            case "$tuple" | "$set" | "$frozenset":
+                return [readable(item) for item in held]
+            case "$data" | "$model":
+                return readable(held[1])
+            case "$enum":
+                return held[1]
+            case "$map":
+                return {item[0] if isinstance(item[0], str) else _key(item[0]): readable(item[1]) for item in held}
+            case "$large":
+                return {"size": held[1], "begins": held[2]}
+            case _ if isinstance(tag, str) and tag.startswith("$"):
+                return readable(held)
+            case _:
+                pass
+    return {key: readable(item) for key, item in plain.items()}
+
+
+def _key(plain: Any) -> str:
+    return json.dumps(readable(plain), ensure_ascii=False)
+
+
+def json_of(value: Any) -> Any:
+    """Returns a value as JSON that people expect; what has no stored form is shown as Python shows it."""
+    try:
+        return readable(to_plain(value))
+    except (NotStorable, RecursionError):
+        return readable(preview(value))
+
+
+def short(plain: Any, room: int = 200) -> str:
+    """Returns a JSON value on one line, cut to ``room`` characters with its size."""
+    text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    text = " ".join(text.split())
+    if len(text) <= room:
+        return text
+    size = f"{len(plain):,} items" if isinstance(plain, list | dict) else f"{len(text):,} characters"
+    return f"{text[: room - 1]}… ({size})"
