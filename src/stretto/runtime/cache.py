@@ -23,7 +23,7 @@ class CacheKey(NamedTuple):
     """Which call it was: the step, its version, and the key of its input."""
 
     step: str
-    version: str
+    version: Hashable
     input: Hashable
 
 
@@ -90,7 +90,7 @@ class OutputCache:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], OrderedDict[Hashable, tuple[float, Any]]] = {}
+        self._kept: dict[tuple[str, Hashable], OrderedDict[Hashable, tuple[float, Any]]] = {}
         self._flights: dict[tuple[asyncio.AbstractEventLoop, CacheKey], _Flight] = {}
         self._lock = threading.Lock()
 

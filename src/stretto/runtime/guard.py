@@ -13,8 +13,8 @@ from stretto.core.events import StepRetrying, step_name
 from stretto.core.policies import AdaptiveTimeout, RetryPolicy
 from stretto.core.step import Request, Step
 from stretto.runtime.cache import CacheKey, input_key
+from stretto.runtime.fingerprints import fingerprint, individual
 from stretto.runtime.records import record
-from stretto.runtime.replay import fingerprint
 
 if TYPE_CHECKING:
     from stretto.runtime.context import RunContext
@@ -32,7 +32,7 @@ async def guarded(child: RunContext, step: Step[Any, Any], input: Any) -> tuple[
         output, source = await _persistent(child, step, input)
         return output
 
-    key = CacheKey(step.name, fingerprint(step), input_key(step.name, policy.cache, input))
+    key = CacheKey(step.name, (fingerprint(step), individual(step)), input_key(step.name, policy.cache, input))
     loop = asyncio.get_running_loop()
     output, hit = await child.state.shared.cache.get_or_call(key, policy.cache, loop.time, call)
     return output, "cache" if hit else source

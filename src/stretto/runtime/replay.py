@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from stretto.core.errors import CodeChanged, ExecutionError, HumanAborted
@@ -21,7 +18,6 @@ from stretto.core.events import (
     StepStarted,
     name_of,
 )
-from stretto.core.function import FunctionStep
 from stretto.core.outcome import Completed
 from stretto.core.step import Answer, Request, Step
 
@@ -66,36 +62,6 @@ def replay(events: Iterable[Event]) -> Replay:
         elif isinstance(event, RunStarted):
             found.started = event
     return found
-
-
-def fingerprints(step: Step[Any, Any]) -> dict[str, str]:
-    """Returns a digest of the code of a step and of every step it is made of, by path (``#2`` where names repeat)."""
-    prints: dict[str, str] = {}
-    _collect(step, step.name, prints, 0)
-    return prints
-
-
-def _collect(step: Step[Any, Any], path: str, prints: dict[str, str], depth: int) -> None:
-    prints[path] = fingerprint(step)
-    if depth < 32:
-        for name, child in step.children().items():
-            _collect(child, f"{path}/{name}", prints, depth + 1)
-
-
-def fingerprint(step: Step[Any, Any]) -> str:
-    """Returns a digest of one step's code: its declared version, or else its source."""
-    if step.policy.version:
-        return f"version {step.policy.version}"
-    return _digest(step.function if isinstance(step, FunctionStep) else type(step))
-
-
-@lru_cache(maxsize=4096)
-def _digest(code: Any) -> str:
-    try:
-        text = inspect.getsource(code)
-    except (OSError, TypeError):
-        text = f"{getattr(code, '__module__', '')}:{getattr(code, '__qualname__', type(code).__qualname__)}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def check_code(

@@ -20,10 +20,11 @@ from stretto.core.step import Answer, Step, Stepish, check_name
 from stretto.monitoring.metrics import WorkflowMetrics, measure
 from stretto.runtime.branches import TaskBranches
 from stretto.runtime.context import RunContext
+from stretto.runtime.fingerprints import fingerprints
 from stretto.runtime.log import EventLog
 from stretto.runtime.loop import drive
 from stretto.runtime.records import record
-from stretto.runtime.replay import OnChange, Replay, WhenInFlight, check_code, fingerprints, replay
+from stretto.runtime.replay import OnChange, Replay, WhenInFlight, check_code, replay
 from stretto.runtime.shared import PROCESS, Shared
 from stretto.runtime.state import RunState
 

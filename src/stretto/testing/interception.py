@@ -20,7 +20,7 @@ from stretto.core.events import Event
 from stretto.core.outcome import Outcome
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.step import Answer, Branch, Branches, Context, Request, Step
-from stretto.runtime.replay import fingerprint
+from stretto.runtime.fingerprints import fingerprint
 
 T = TypeVar("T")
 Proceed = Callable[[], Awaitable[Any]]
