@@ -13,6 +13,7 @@ from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outco
 from stretto.core.policies import positive
 from stretto.core.step import Branch, Step
 from stretto.runtime.live import Live, LiveBranches
+from stretto.runtime.state import ROOM
 
 MAX_REFUSED = 10_000
 """After so many starts that nobody wants any more, the block that goes on starting is interrupted."""
@@ -72,7 +73,7 @@ class TaskBranches(LiveBranches):
         future = self._room.queue(memory, priority)
         self._waiting = True
         try:
-            await self._state.wait(future, path, "room", soft=True)
+            await self._state.wait(future, path, ROOM, soft=True)
         except CancelledError:
             if future.done() and not future.cancelled() and self.reason is None:
                 self._leave_room(memory)

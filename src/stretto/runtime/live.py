@@ -15,7 +15,7 @@ from stretto.core.outcome import Cancelled, Outcome, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.step import Branches, Step
 from stretto.runtime.room import Room
-from stretto.runtime.state import RunState
+from stretto.runtime.state import ROOM, RunState
 
 
 class Live:
@@ -203,7 +203,7 @@ class LiveBranches(Branches):
         if not self._room.take(live.memory):
             future = self._room.queue(live.memory, float("inf"))
             try:
-                await self._state.wait(future, live.path, "room", soft=True)
+                await self._state.wait(future, live.path, ROOM, soft=True)
             except CancelledError:
                 if future.done() and not future.cancelled() and self.reason is None:
                     self._leave_room(live.memory)

@@ -21,10 +21,13 @@ from stretto.runtime.meetings import Ground
 from stretto.runtime.shared import Shared
 from stretto.runtime.workers import WorkerPool
 
+ROOM = "room"
+"""What a branch waits for that may not start yet."""
+
 
 @dataclass(frozen=True)
 class Wait:
-    """Who waits for what; ``soft`` waits end only when another branch moves (room, children), and are never failed."""
+    """Who waits for what; ``soft`` waits (room, children) end when another branch moves, and fail last or never."""
 
     path: Path
     what: str
@@ -108,9 +111,10 @@ class RunState:
         if looked < 2:  # a cancelled waiter becomes active a turn after it was cancelled
             asyncio.get_running_loop().call_soon(self._confirm, looked + 1)
             return
-        hard = {future: wait for future, wait in self.blocked.items() if not wait.soft}
+        hard = [future for future, wait in self.blocked.items() if not wait.soft]
+        for_room = [future for future, wait in self.blocked.items() if wait.what == ROOM]
         told = [f"{wait.path!r} waits for {wait.what}" for wait in self.blocked.values() if wait.path]
-        for future in hard or dict(self.blocked):
+        for future in hard or for_room:
             self.fail(future, DeadlockError(told))
 
     def leave(self, path: Path, scope: Any) -> None:
