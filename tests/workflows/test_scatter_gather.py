@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from stretto.core.errors import DefinitionError, NothingSucceeded, TooFewSucceeded
+from stretto.core.events import StepCompleted, StepSkipped
 from stretto.core.function import step
 from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, TimedOut
 from stretto.core.policies import ParallelResourceLimits
@@ -64,6 +65,39 @@ def test_those_who_waited_for_room_at_the_deadline_are_not_started(watch):
     run = watch(ScatterGatherWorkflow(recipients=row, deadline=3, limits=limits), "?")
     assert [type(o) for o in run.outcome.value.values()] == [Completed, Completed, TimedOut, TimedOut, NotStarted]
     assert run.seconds == pytest.approx(3)
+    (skipped,) = [e for e in run.log if isinstance(e, StepSkipped)]
+    assert (skipped.path, skipped.because) == ("scatter_gather/e", "the deadline of 3 s was over")
+
+
+def test_a_quorum_leaves_those_who_waited_for_room_not_started(watch):
+    row = [replica(name, 2) for name in "abcd"]
+    limits = ParallelResourceLimits(max_concurrent_executions=2)
+    run = watch(ScatterGatherWorkflow(recipients=row, quorum=1, limits=limits), "?")
+    assert [type(o) for o in run.outcome.value.values()] == [Completed, Cancelled, NotStarted, NotStarted]
+    assert run.seconds == pytest.approx(2)
+
+
+def test_a_recipient_that_waits_for_a_human_gives_its_room_to_the_next(virtually):
+    from stretto.core.step import Request
+    from stretto.runtime.run import start
+
+    async def human(x, context):
+        return (await context.ask(Request(question="?"))).choice
+
+    flow = ScatterGatherWorkflow(
+        recipients=(human, replica("a", 1)), limits=ParallelResourceLimits(max_concurrent_executions=1)
+    )
+
+    async def main():
+        async with start(flow, "?") as run:
+            await asyncio.sleep(5)
+            answered = {e.path for e in run.log if isinstance(e, StepCompleted)}
+            run.answer(run.questions[0])
+        return answered, run.outcome.value
+
+    answered, value = virtually(main)
+    assert answered == {"scatter_gather/a"}
+    assert value == {"human": Completed("approve"), "a": Completed("a:?")}
 
 
 def test_room_is_kept_and_the_rest_follows(watch):

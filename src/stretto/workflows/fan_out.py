@@ -59,8 +59,10 @@ class FanOutWorkflow(ConcurrentWorkflow[Any, Any]):
         row = list(parts)
         ticker, done = Ticker(context, len(row)), 0
         async with context.branches(self.limits, self.mode, self.aggregation) as branches:
+            workers = self._workers()
             for index, part in enumerate(row):
-                name, worker = self._worker_for(index, part)
+                name = self._worker_for(index, part, workers)
+                worker = workers[name]
                 await branches.start(worker, part, name=f"{name}[{index}]")
             async for _ in branches.completed():
                 done += 1
@@ -71,11 +73,10 @@ class FanOutWorkflow(ConcurrentWorkflow[Any, Any]):
             value if self.aggregator is None else await context.run(as_step(self.aggregator), value, name="aggregator")
         )
 
-    def _worker_for(self, index: int, part: Any) -> tuple[str, Step[Any, Any]]:
-        workers = self._workers()
+    def _worker_for(self, index: int, part: Any, workers: Mapping[str, Step[Any, Any]]) -> str:
         if self.router is None:
-            return list(workers.items())[index % len(workers)]
+            return list(workers)[index % len(workers)]
         name = self.router(part)
         if name not in workers:
             raise UnresolvedReference(f"the router of {owner_of(self)}", str(name), workers)
-        return name, workers[name]
+        return name

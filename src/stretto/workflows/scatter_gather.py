@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from stretto.core.aggregation import Quorum
 from stretto.core.errors import NothingSucceeded, TooFewSucceeded
+from stretto.core.events import StepSkipped
 from stretto.core.function import as_step
 from stretto.core.outcome import Completed, Outcome, error_of
 from stretto.core.policies import ErrorMode, positive, whole
@@ -64,23 +66,22 @@ class ScatterGatherWorkflow(BoundedWorkflow[Any, dict[str, Outcome[Any]]]):
         return outcomes
 
     async def _scatter(self, input: Any, branches: Branches, context: Context) -> None:
-        # Who waits for room has no time limit yet, so nobody is made to wait inside: the next one is
-        # started when one has ended, with what is left of the time.
+        # A branch's time begins when it starts, so nobody is made to wait for room inside: the next one is started
+        # when there is room, with what is left of the time.
         clock = context.resource(Clock)
-        end = None if self.deadline is None else clock.now() + self.deadline
-        waiting = iter(self.children().items())
-
-        async def start_next() -> None:
-            left = None if end is None else end - clock.now()
-            if (left is not None and left <= 0) or (following := next(waiting, None)) is None:
-                return
-            name, step = following
-            times = [seconds for seconds in (left, self.limits.execution_timeout) if seconds is not None]
-            await branches.start(step, input, name=name, timeout=min(times, default=None))
-
-        for _ in range(self.limits.max_concurrent_executions):
-            await start_next()
-        async for _ in branches.completed():
-            await start_next()
-        for name, _ in waiting:
+        end = inf if self.deadline is None else clock.now() + self.deadline
+        waiting = list(self.children().items())[::-1]
+        started = ended = 0
+        while True:
+            while waiting and branches.room > 0 and (left := end - clock.now()) > 0:
+                name, step = waiting.pop()
+                times = [seconds for seconds in (left, self.limits.execution_timeout) if seconds not in (None, inf)]
+                await branches.start(step, input, name=name, timeout=min(times, default=None))
+                started += not branches.settled
+            if ended >= started:
+                break
+            ended += await branches.changed() is not None
+        for name, _ in reversed(waiting):
             branches.declare(name)
+            path = f"{context.path}/{name}" if context.path else name
+            context.emit(StepSkipped(path, clock.now(), f"the deadline of {self.deadline:g} s was over"))
