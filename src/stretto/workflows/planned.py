@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -80,6 +81,14 @@ def _is_row(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
+class PlannedMap(Step[Mapping[str, Any], Any]):
+    """An operation's step that runs branches of its own, within the limits of the plan that it stands in."""
+
+    @abstractmethod
+    def within(self, limits: ParallelResourceLimits, mode: ErrorMode) -> Step[Mapping[str, Any], Any]:
+        """Returns the step with the plan's limits and error mode."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedWorkflow(BoundedWorkflow[Mapping[str, Any], dict[str, Any]]):
     """Runs an execution plan; its input is a mapping of what was given, its value that and all that was produced.
@@ -109,7 +118,8 @@ class PlannedWorkflow(BoundedWorkflow[Mapping[str, Any], dict[str, Any]]):
     def step_of(self, operation: Operation) -> Step[Any, Any]:
         """Returns what runs under an operation's id: its step, or the map over its items."""
         if operation.for_each is None:
-            return operation.work
+            work = operation.work
+            return work.within(self.limits, self.error_mode) if isinstance(work, PlannedMap) else work
         return EachItem(operation.id, operation, self.limits, self.error_mode)
 
     async def execute(self, input: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
