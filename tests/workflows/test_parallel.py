@@ -17,7 +17,7 @@ from stretto.core.errors import (
 )
 from stretto.core.function import FunctionStep, step
 from stretto.core.outcome import Cancelled, Completed, Failed, TimedOut
-from stretto.core.policies import ErrorMode, ParallelResourceLimits
+from stretto.core.policies import ErrorMode, ParallelResourceLimits, StepPolicy
 from stretto.core.synchronization import Barrier
 from stretto.workflows.branch import ParallelBranch
 from stretto.workflows.parallel import ParallelWorkflow
@@ -287,6 +287,7 @@ def test_a_required_branch_does_not_race(strategy):
         (lambda: ParallelBranch("a/b", (worker("a"),)), "cannot be called 'a/b'"),
         (lambda: ParallelBranch("b", (worker("a"),), required=None), "required must be True or False"),
         (lambda: ParallelBranch("b", (worker("a"),), timeout=-1), "timeout must be greater than 0"),
+        (lambda: ParallelBranch("b", (worker("a"),), timeout=1, policy=StepPolicy(timeout=2)), "give one of them"),
     ],
 )
 def test_branches_are_checked(make, words):

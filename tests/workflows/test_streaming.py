@@ -413,3 +413,49 @@ def test_a_source_that_is_a_function_is_opened_behind_the_last_checkpoint(watch,
     assert read == [4, 5, 6, 7, 8, 9]
     plain = StreamingWorkflow(stages=(double,))
     assert watch(plain, source).outcome.value == [2 * n for n in range(10)]
+
+
+def test_a_stream_resumed_twice_still_equals_an_uninterrupted_one(watch, virtually):
+    steps = [step(idempotent=True, name=name)(double.function) for name in ("one", "two")]
+    flow = StreamingWorkflow(stages=steps)
+    whole = watch(flow, range(6))
+    first = resumed(virtually, flow, range(6), whole.log[: len(whole.log) - 4])
+    twice = resumed(virtually, flow, range(6), [*whole.log[: len(whole.log) - 4], *first.log[: len(first.log) - 3]])
+    assert first.outcome == twice.outcome == whole.outcome
+
+
+def test_a_resumed_run_takes_over_an_output_only_for_the_same_items(watch, virtually):
+    sums = []
+
+    @step(idempotent=True)
+    async def total(batch):
+        sums.append(list(batch))
+        return sum(batch)
+
+    async def slow_then_fast(slow):
+        for n in range(6):
+            await asyncio.sleep(3 if n in slow else 0)
+            yield n
+
+    flow = StreamingWorkflow(stages=(Batch(3, seconds=2), total))
+    whole = watch(flow, slow_then_fast({2}))
+    assert sums == [[0, 1], [2, 3, 4], [5]]
+    sums.clear()
+    cut = next(i for i, e in enumerate(whole.log) if isinstance(e, StepCompleted) and "total[2-4]" in e.path) + 1
+    again = resumed(virtually, flow, slow_then_fast({5}), whole.log[:cut])
+    assert again.outcome.value == [3, 7, 5], "and not 9, the recorded output for items 2 to 4"
+    assert sums == [[0, 1, 2], [3, 4], [5]]
+
+
+def test_memory_of_a_stage_is_reserved_while_the_stream_is_open(go):
+    needy = step(memory=5, name="needy")(double.function)
+    assert go(StreamingWorkflow(stages=(needy,), limits=limits(max_total_memory=5)), range(3)) == [0, 2, 4]
+
+
+def test_progress_of_a_stream_is_what_left_it(virtually):
+    async def count(x, context):
+        async with StreamingWorkflow(stages=(Filter(lambda n: n > 1),)).open(range(4), context) as stream:
+            seen = [item async for item in stream]
+        return seen, stream.taken, stream.dropped, stream.pauses
+
+    assert virtually(lambda: run(step(count), 0)) == ([2, 3], 4, 0, 0)

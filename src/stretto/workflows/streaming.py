@@ -220,7 +220,7 @@ async def _start(pumps: Sequence[Pump], branches: Branches, context: Context) ->
     for pump in pumps:
         pump.began = False
     waiting = {await branches.start(pump, None, name=pump.name): pump for pump in pumps}
-    while waiting:
+    while waiting and not branches.settled:
         await clock.sleep(0)
         outcomes = branches.outcomes
         for place, pump in list(waiting.items()):
