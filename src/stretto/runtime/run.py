@@ -6,9 +6,9 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting
 from stretto.core.events import Event, Path, RunEnded, RunResumed, RunStarted, StepAbandoned, parent_of
@@ -297,15 +297,21 @@ def make_settings(settings: Mapping[str, Any]) -> Settings:
     return Settings(**settings)
 
 
+@overload
+def start(
+    step: Step[Any, T], input: Any = None, **settings: Unpack[RunSettings]
+) -> AbstractAsyncContextManager[Run[T]]: ...
+@overload
+def start(
+    step: Stepish, input: Any = None, **settings: Unpack[RunSettings]
+) -> AbstractAsyncContextManager[Run[Any]]: ...
 @asynccontextmanager
-async def start(
-    step: Step[Any, T] | Stepish, input: Any = None, **settings: Unpack[RunSettings]
-) -> AsyncGenerator[Run[T]]:
+async def start(step: Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> AsyncGenerator[Run[Any]]:
     """Runs a step beside the block; leaving the block waits for its end, an error in the block cancels it.
 
     Nothing is raised when the run fails: ``run.outcome`` tells, and ``await run.result()`` raises.
     """
-    running: Run[T] = Run(as_step(step), input, make_settings(settings))
+    running: Run[Any] = Run(as_step(step), input, make_settings(settings))
     driver = asyncio.get_running_loop().create_task(running.drive())
     try:
         yield running
@@ -329,18 +335,25 @@ async def _finish(driver: asyncio.Task[None], running: Run[Any]) -> None:
     driver.result()
 
 
-async def run(step: Step[Any, T] | Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> T:
+@overload
+async def run(step: Step[Any, T], input: Any = None, **settings: Unpack[RunSettings]) -> T: ...
+@overload
+async def run(step: Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> Any: ...
+async def run(step: Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> Any:
     """Runs a step and returns its output, or raises what it ended with.
 
     A failure keeps its type and traceback and bears a note that names the path; a cancelled run raises
     ``BranchCancelled``, one that overran its ``timeout`` raises ``StepTimeout``.
     """
-    running: Run[T]
     async with start(step, input, **settings) as running:
         pass
     return running.outcome.unwrap()
 
 
-def run_sync(step: Step[Any, T] | Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> T:
+@overload
+def run_sync(step: Step[Any, T], input: Any = None, **settings: Unpack[RunSettings]) -> T: ...
+@overload
+def run_sync(step: Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> Any: ...
+def run_sync(step: Stepish, input: Any = None, **settings: Unpack[RunSettings]) -> Any:
     """Runs a step from outside asyncio; see ``run``."""
     return drive(run(step, input, **settings))
