@@ -2,9 +2,12 @@
 
 Plain JSON values stand as themselves. Everything else is an object with one key that begins with ``$``: ``$tuple``,
 ``$set``, ``$frozenset``, ``$bytes`` (base64), ``$map`` (a dict whose keys are not all text, or begin with ``$``),
-``$time`` (ISO 8601), ``$date``, ``$delta`` (seconds), ``$path``, ``$uuid``, ``$decimal``, ``$enum``, ``$data`` (a
-dataclass), ``$model`` (a pydantic model), ``$error`` (an exception: class, arguments and attributes, no traceback),
-``$large`` (a value that a store left out). Classes are named ``module:qualname`` and imported when they come back.
+``$int`` (too long for decimal text: hexadecimal), ``$float`` (nan, inf, -inf), ``$time`` (ISO 8601, with the zone's
+name in brackets as in RFC 9557), ``$date``, ``$delta`` (days, seconds, microseconds), ``$path``, ``$posix`` and
+``$windows`` (pure paths), ``$uuid``, ``$decimal``, ``$enum`` (the member's name, or a flag's number), ``$data`` (a
+dataclass or a named tuple), ``$model`` (a pydantic model), ``$error`` (an exception: class, arguments and attributes,
+no traceback), ``$large`` (a value that a store left out). Classes are named ``module:qualname``; ``core/classes.py``
+says which of them may come back.
 """
 
 from __future__ import annotations
@@ -13,22 +16,29 @@ import base64
 import datetime
 import decimal
 import enum
-import importlib
 import json
 import pathlib
 import uuid
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
+from stretto.core.classes import class_named, is_dataclass, is_error, is_model, is_named_tuple, name_of_class
 from stretto.core.errors import OutputNotStorable, StoreError
 from stretto.core.events import EVENTS, ErrorRecord, Event, StepCompleted, StepStarted
+from stretto.core.preview import PREVIEW_ITEMS, PREVIEW_TEXT, preview
 
-PREVIEW_ITEMS = 20
-"""How many items of a collection a preview shows."""
-PREVIEW_TEXT = 500
-"""How many characters of a text a preview shows."""
+__all__ = [
+    "PREVIEW_ITEMS", "PREVIEW_TEXT", "LargeValue", "NotStorable", "decode", "encode", "from_plain", "preview",
+    "to_plain",
+]  # fmt: skip
+
+DEEPEST = 150
+"""How many levels deep a stored value may be: what is written with so many can be read on any stack."""
+_LONG = 10**600  # longer decimal text is refused by ``int`` when ``sys.set_int_max_str_digits`` is at its lowest
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class LargeValue:
 
 
 _class_of: Callable[[object], type[object]] = type
-_PLAIN = (str, int, float, bool, type(None))
+_TEXTUAL = frozenset((str, bool, type(None)))
 
 
 class NotStorable(TypeError):
@@ -53,185 +63,210 @@ class NotStorable(TypeError):
 
 
 def _class_name(value: Any) -> str:
-    cls = _class_of(value)
-    if "<" in cls.__qualname__:
-        raise NotStorable(value, "its class is defined inside a function, where no other process can find it")
-    return f"{cls.__module__}:{cls.__qualname__}"
+    name = name_of_class(_class_of(value))
+    if name is None:
+        raise NotStorable(value, "no other process finds its class under this name; define it at a module's top level")
+    return name
+
+
+def _time(value: datetime.datetime) -> str:
+    zone = value.tzinfo
+    named = isinstance(zone, zoneinfo.ZoneInfo) and zone.key
+    return f"{value.isoformat()}[{named}]" if named else value.isoformat()
+
+
+def _time_of(text: str) -> datetime.datetime:
+    told, _, name = text.partition("[")
+    found = datetime.datetime.fromisoformat(told)
+    if not name:
+        return found
+    made = found.replace(tzinfo=zoneinfo.ZoneInfo(name.rstrip("]")))
+    return made if made.utcoffset() == found.utcoffset() else made.replace(fold=1)
 
 
 _SIMPLE: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    int: ("$int", hex, lambda text: int(text, 16)),
+    float: ("$float", repr, float),
     bytes: ("$bytes", lambda v: base64.b64encode(v).decode(), base64.b64decode),
-    datetime.datetime: ("$time", lambda v: v.isoformat(), datetime.datetime.fromisoformat),
+    datetime.datetime: ("$time", _time, _time_of),
     datetime.date: ("$date", lambda v: v.isoformat(), datetime.date.fromisoformat),
-    datetime.timedelta: ("$delta", lambda v: v.total_seconds(), lambda s: datetime.timedelta(seconds=s)),
+    datetime.timedelta: ("$delta", lambda v: [v.days, v.seconds, v.microseconds], lambda v: datetime.timedelta(*v)),
     uuid.UUID: ("$uuid", str, uuid.UUID),
     decimal.Decimal: ("$decimal", str, decimal.Decimal),
+    pathlib.PurePosixPath: ("$posix", str, pathlib.PurePosixPath),
+    pathlib.PureWindowsPath: ("$windows", str, pathlib.PureWindowsPath),
+    type(pathlib.Path()): ("$path", str, pathlib.Path),
 }
 _READ: dict[str, Callable[[Any], Any]] = {tag: read for tag, _, read in _SIMPLE.values()}
-_READ["$path"] = pathlib.Path
 
 
 def to_plain(value: Any) -> Any:
     """Returns the JSON form of a value; raises ``NotStorable`` where there is none."""
+    try:
+        return _plain(value, DEEPEST)
+    except RecursionError:
+        raise NotStorable(value, f"it holds itself, or is nested more than {DEEPEST} levels deep") from None
+
+
+def _plain(value: Any, room: int) -> Any:
     kind = _class_of(value)
-    if kind in _PLAIN:
+    if kind in _TEXTUAL or (kind is int and -_LONG < value < _LONG) or (kind is float and isfinite(value)):
         return value
+    if not room:
+        raise RecursionError
+    room -= 1
     if kind is list:
-        return [item if type(item) in _PLAIN else to_plain(item) for item in value]
+        return [item if type(item) in _TEXTUAL else _plain(item, room) for item in value]
     if kind is dict:
         if all(type(key) is str and not key.startswith("$") for key in value):
-            return {key: item if type(item) in _PLAIN else to_plain(item) for key, item in value.items()}
-        return {"$map": [[to_plain(key), to_plain(item)] for key, item in value.items()]}
+            return {key: item if type(item) in _TEXTUAL else _plain(item, room) for key, item in value.items()}
+        return {"$map": [[_plain(key, room), _plain(item, room)] for key, item in value.items()]}
     if kind is tuple:
-        return {"$tuple": [to_plain(item) for item in value]}
+        return {"$tuple": [_plain(item, room) for item in value]}
     if kind in (set, frozenset):
-        return {f"${kind.__name__}": sorted((to_plain(item) for item in value), key=repr)}
+        return {f"${kind.__name__}": sorted((_plain(item, room) for item in value), key=repr)}
     if kind in _SIMPLE:
         tag, write, _ = _SIMPLE[kind]
         return {tag: write(value)}
-    return _object(value)
+    return _object(value, kind, room)
 
 
-def _object(value: Any) -> Any:
+def _object(value: Any, kind: type[object], room: int) -> Any:
     if isinstance(value, enum.Enum):
-        return {"$enum": [_class_name(value), value.name]}
-    if isinstance(value, pathlib.PurePath):
-        return {"$path": str(value)}
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        held = {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-        return {"$data": [_class_name(value), held]}
-    if hasattr(value, "model_dump") and not isinstance(value, type):
-        return {"$model": [_class_name(value), value.model_dump(mode="json")]}
-    if isinstance(value, BaseException):
-        return {"$error": _error_parts(value)}
+        return {"$enum": [_class_name(value), value.value if isinstance(value, enum.Flag) else value.name]}
+    if is_error(kind):
+        return {"$error": _error_parts(value, room)}
+    if is_dataclass(kind) or is_named_tuple(kind):
+        names = value._fields if is_named_tuple(kind) else [field.name for field in fields(value)]
+        return {"$data": [_class_name(value), {name: _held(value, name, room) for name in names}]}
+    if is_model(kind):
+        return {"$model": [_class_name(value), *_model_parts(value, kind, room)]}
     raise NotStorable(value, "no stored form is known for this type")
 
 
-def _error_parts(error: BaseException) -> list[Any]:
+def _held(value: Any, name: str, room: int) -> Any:
+    try:
+        return _plain(getattr(value, name), room)
+    except AttributeError:
+        raise NotStorable(value, f"its field {name!r} was never set") from None
+
+
+def _model_parts(model: Any, cls: Any, room: int) -> list[Any]:
+    """Returns fields, names of those that were given, extra and private values; or one dump that is as good."""
+    try:
+        held = {name: _held(model, name, room) for name in cls.__pydantic_fields__}
+        beside = [_plain(part, room) for part in (model.__pydantic_extra__, model.__pydantic_private__)]
+        return [held, sorted(model.__pydantic_fields_set__), *beside]
+    except NotStorable:
+        dump = model.model_dump(mode="json", by_alias=True, round_trip=True)
+        if cls.model_validate(dump) != model:
+            raise
+        return [_plain(dump, room)]
+
+
+def _model(cls: Any, held: Any, *beside: Any) -> Any:
+    if not beside:
+        return cls.model_validate(_value(held))
+    given, extra, private = beside
+    _check_fields(cls, held, cls.__pydantic_fields__)
+    state = {"__dict__": {name: _value(item) for name, item in held.items()}, "__pydantic_fields_set__": set(given)}
+    made = cls.__new__(cls)
+    made.__setstate__(state | {"__pydantic_extra__": _value(extra), "__pydantic_private__": _value(private)})
+    return made
+
+
+def _error_parts(error: BaseException, room: int) -> list[Any]:
     """Returns class, arguments and attributes; what cannot be found or stored again is told in words."""
     try:
-        given: Any = error.__reduce__()[1] if isinstance(error, OSError) else error.args  # where its file's name is
-        name, arguments = _class_name(error), to_plain(list(given))
+        given: Any = error.args if not isinstance(error, OSError) else OSError.__reduce__(error)[1]  # with its file
+        name, arguments = _class_name(error), _plain(list(given), room)
     except NotStorable:
         return ["stretto.core.errors:ExecutionError", [f"{type(error).__qualname__}: {error}"], {}]
     held: dict[str, Any] = {}
     for key, item in vars(error).items():
         try:
-            held[key] = to_plain(item)
+            held[key] = _plain(item, room)
         except NotStorable:
             held[key] = repr(item)[:PREVIEW_TEXT]
     return [name, arguments, held]
 
 
-def _error(name: str, arguments: list[Any], held: dict[str, Any]) -> BaseException:
-    cls = _named_class(name)
-    given = [from_plain(item) for item in arguments]
+def _error(cls: Any, arguments: list[Any], held: dict[str, Any]) -> BaseException:
+    given = [_value(item) for item in arguments]
     own = any("__init__" in vars(one) for one in cls.__mro__ if one.__module__ != "builtins")
     made: BaseException = cls.__new__(cls, *given) if own else cls(*given)  # its own __init__ takes other arguments
     if own:
         made.args = tuple(given)
-    vars(made).update((key, from_plain(item)) for key, item in held.items())
+    vars(made).update((key, _value(item)) for key, item in held.items())
     return made
 
 
 def from_plain(plain: Any) -> Any:
-    """Returns the value of a JSON form; raises ``StoreError`` when its class is gone."""
+    """Returns the value of a JSON form; raises ``StoreError`` when it is none, or its class is gone or has changed."""
+    try:
+        return _value(plain)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"a stored value cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _value(plain: Any) -> Any:
     kind = _class_of(plain)
     if kind is list:
-        return [from_plain(item) for item in plain]
+        return [_value(item) for item in plain]
     if kind is not dict:
         return plain
     if len(plain) == 1:
         ((tag, held),) = plain.items()
         if tag.startswith("$"):
             return _tagged(tag, held)
-    return {key: from_plain(item) for key, item in plain.items()}
+    return {key: _value(item) for key, item in plain.items()}
 
 
 def _tagged(tag: str, held: Any) -> Any:
     match tag:
         case "$tuple":
-            return tuple(from_plain(item) for item in held)
+            return tuple([_value(item) for item in held])
         case "$set":
-            return {from_plain(item) for item in held}
+            return {_value(item) for item in held}
         case "$frozenset":
-            return frozenset(from_plain(item) for item in held)
+            return frozenset([_value(item) for item in held])
         case "$map":
-            return {from_plain(key): from_plain(item) for key, item in held}
+            return {_value(key): _value(item) for key, item in held}
         case "$enum":
-            return _named_class(held[0])[held[1]]
+            cls = class_named(held[0], tag)
+            return cls[held[1]] if isinstance(held[1], str) else cls(held[1])
         case "$large":
             return LargeValue(*held)
         case "$model":
-            return _named_class(held[0]).model_validate(held[1])
+            return _model(class_named(held[0], tag), *held[1:])
         case "$data":
-            return _dataclass(_named_class(held[0]), {key: from_plain(item) for key, item in held[1].items()})
+            return _record(class_named(held[0], tag), {key: _value(item) for key, item in held[1].items()})
         case "$error":
-            return _error(*held)
+            return _error(class_named(held[0], tag), *held[1:])
         case _ if tag in _READ:
             return _READ[tag](held)
         case _:
             raise StoreError(f"a stored value has the unknown form {tag!r}; it was written by a newer version")
 
 
-def _named_class(name: str) -> Any:
-    module, _, qualname = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in qualname.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise StoreError(f"a stored value is a {qualname} of {module!r}, which cannot be imported: {error}") from error
-    if not _restorable(found):
-        raise StoreError(f"a stored value names {name!r}, which is no dataclass, enumeration, error or pydantic model")
-    return found
+def _check_fields(cls: Any, held: dict[str, Any], names: Any) -> None:
+    for name in names:
+        if name not in held:
+            raise StoreError(f"a stored {cls.__qualname__} has no {name!r}: its class has changed since")
+    for name in held:
+        if name not in names:
+            raise StoreError(f"a stored {cls.__qualname__} has {name!r}, which its class no longer has")
 
 
-def _restorable(found: object) -> bool:
-    if not isinstance(found, type):
-        return False
-    if isinstance(found, enum.EnumMeta):
-        return True
-    return BaseException in found.__mro__ or hasattr(found, "__dataclass_fields__") or hasattr(found, "model_validate")
-
-
-def _dataclass(cls: Any, held: dict[str, Any]) -> Any:
+def _record(cls: Any, held: dict[str, Any]) -> Any:
+    if is_named_tuple(cls):
+        _check_fields(cls, held, cls._fields)
+        return cls._make(held[name] for name in cls._fields)
+    _check_fields(cls, held, [field.name for field in fields(cls)])
     made = object.__new__(cls)
-    for field in fields(cls):
-        if field.name not in held:
-            raise StoreError(f"a stored {cls.__qualname__} has no {field.name!r}: its class has changed since")
-        object.__setattr__(made, field.name, held[field.name])
+    for name, item in held.items():
+        object.__setattr__(made, name, item)
     return made
-
-
-def preview(value: Any, depth: int = 3) -> Any:
-    """Returns a short JSON form for people to look at; it never fails, and says the size of what it cut."""
-    kind = _class_of(value)
-    if kind is str:
-        return value if len(value) <= PREVIEW_TEXT else {"$cut": value[:PREVIEW_TEXT], "size": len(value)}
-    if kind in _PLAIN:
-        return value
-    if depth and kind in (list, tuple):
-        shown = [preview(item, depth - 1) for item in value[:PREVIEW_ITEMS]]
-        return shown if len(value) <= PREVIEW_ITEMS else {"$cut": shown, "size": len(value)}
-    if depth and kind is dict:
-        some: dict[str, Any] = {}
-        for key in value:
-            if len(some) == PREVIEW_ITEMS:
-                return {"$cut": some, "size": len(value)}
-            some[str(key)] = preview(value[key], depth - 1)
-        return some
-    if hasattr(value, "__len__") and len(value) > PREVIEW_ITEMS:
-        return {"$cut": f"{kind.__qualname__} of {len(value)}", "size": len(value)}
-    return {"$repr": _repr(value)}
-
-
-def _repr(value: Any) -> str:
-    try:
-        shown = repr(value)
-    except Exception as error:  # noqa: BLE001  # whatever a repr raises, a preview must not
-        shown = f"<{type(value).__qualname__} whose repr raises {type(error).__name__}>"
-    return shown[:PREVIEW_TEXT]
 
 
 _TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -259,13 +294,13 @@ def encode(event: Event) -> str:
     """
     if isinstance(event, StepStarted):
         given = event.input
-        shown = str(given) if type(given) is int else _dumps(preview(given))
+        shown = str(given) if type(given) is int and -_LONG < given < _LONG else _dumps(preview(given))
         queued = f"{event.queued:.6f}" if event.queued else "0"
         return f'{{"input":{shown},"queued":{queued},"step":{_quoted(event.step)}}}'
     if isinstance(event, StepCompleted):
         made = event.output
-        kept = str(made) if type(made) is int else _dumps(_output(made, event.path))
-        return f'{{"output":{kept},"source":"{event.source}"}}'
+        kept = str(made) if type(made) is int and -_LONG < made < _LONG else _dumps(_output(made, event.path))
+        return f'{{"output":{kept},"source":{_quoted(event.source)}}}'
     held: dict[str, Any] = {}
     for field in fields(event):
         if field.name in ("path", "at"):
@@ -282,26 +317,25 @@ def encode(event: Event) -> str:
 
 
 def _output(value: Any, path: str) -> Any:
-    if type(value) in _PLAIN:
+    if type(value) in _TEXTUAL:
         return value
     try:
         return to_plain(value)
     except NotStorable as error:
         raise OutputNotStorable(path or "the run", error.kind, str(error)) from None
-    except RecursionError:
-        raise OutputNotStorable(
-            path or "the run", type(value).__qualname__, "it holds itself, or is nested too deep"
-        ) from None
 
 
 def decode(kind: str, path: str, at: float, data: str) -> Event:
     """Returns the event that ``encode`` was given; inputs come back as their previews."""
     if kind not in EVENTS:
         raise StoreError(f"the log holds an event of the unknown kind {kind!r}; it was written by a newer version")
-    held = json.loads(data)
-    if held.get("error") is not None:
-        held["error"] = ErrorRecord(**held["error"])
-    for name in ("output", "value"):
-        if name in held:
-            held[name] = from_plain(held[name])
-    return EVENTS[kind](path=path, at=at, **held)
+    try:
+        held = json.loads(data)
+        if held.get("error") is not None:
+            held["error"] = ErrorRecord(**held["error"])
+        for name in ("output", "value"):
+            if name in held:
+                held[name] = from_plain(held[name])
+        return EVENTS[kind](path=path, at=at, **held)
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"the log's {kind} of {path or 'the run'!r} cannot be read: {error}") from error

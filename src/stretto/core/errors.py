@@ -31,7 +31,6 @@
     - ValueMissing               a reference into data that do not hold it
     - OutputTooLarge
     - WrongBatch
-    - DataConflict
     - WrongOutputs
     - OutputNotStorable
     - BreakConditionMet          a loop's body asked to stop
@@ -47,7 +46,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any
+
+from stretto.core.file_problem import FileProblem as FileProblem
 
 
 def listed(names: Iterable[str]) -> str:
@@ -56,8 +57,23 @@ def listed(names: Iterable[str]) -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}" if quoted else "nothing"
 
 
+def told(failures: Iterable[BaseException]) -> str:
+    """Joins errors for a sentence: ``ValueError: no; StepTimeout: step 'a' took longer``."""
+    return "; ".join(f"{type(failure).__name__}: {failure}" for failure in failures)
+
+
 class StrettoError(Exception):
-    """The parent of every error that this library raises on purpose."""
+    """The parent of every error that this library raises on purpose; each can be pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Says how to make it again without its ``__init__``, which takes other arguments than the message."""
+        return _made_again, (type(self), self.args), self.__dict__ or None
+
+
+def _made_again(kind: type[StrettoError], args: tuple[Any, ...]) -> StrettoError:
+    made = kind.__new__(kind, *args)
+    made.args = args
+    return made
 
 
 class DefinitionError(StrettoError):
@@ -76,39 +92,18 @@ class UnresolvedReference(DefinitionError):
     """A reference that points at nothing."""
 
     def __init__(self, owner: str, reference: str, known: Iterable[str]) -> None:
-        super().__init__(
-            f"{owner} refers to {reference!r}, which does not exist; it can refer to {listed(sorted(known))}"
-        )
+        names = listed(sorted(known))
+        super().__init__(f"{owner} refers to {reference!r}, which does not exist; it can refer to {names}")
         self.owner, self.reference = owner, reference
-
-
-class FileProblem(NamedTuple):
-    """What is wrong at one place of a file: line and column count from 1, line 0 is the file as a whole."""
-
-    line: int
-    column: int
-    message: str
-    text: str = ""
-
-    def render(self, path: str) -> str:
-        """Returns ``path:line:column: message``, the line and a caret under the place."""
-        if not self.line:
-            return f"{path}: {self.message}"
-        cut = max(0, self.column - 100)
-        shown, before = self.text[cut : cut + 140].rstrip(), self.text[cut : self.column - 1]
-        gap = "".join(letter if letter == "\t" else " " for letter in before)
-        margin = " " * len(str(self.line))
-        told = f"{path}:{self.line}:{self.column}: {self.message}"
-        return f"{told}\n  {self.line} | {shown}\n  {margin} | {gap}^"
 
 
 class PlanFileError(DefinitionError):
     """A plan file that cannot be used; it tells every problem with its place."""
 
     def __init__(self, path: str, problems: Sequence[FileProblem]) -> None:
-        told = [problem.render(path) for problem in problems]
-        head = [f"{path} has {len(told)} problems:"] if len(told) > 1 else []
-        super().__init__("\n".join([*head, *told]))
+        shown = [problem.render(path) for problem in problems]
+        head = [f"{path} has {len(shown)} problems:"] if len(shown) > 1 else []
+        super().__init__("\n".join([*head, *shown]))
         self.path, self.problems = path, tuple(problems)
 
 
@@ -120,9 +115,9 @@ class CyclicDependency(PlanError):
     """Operations that wait for each other in a circle."""
 
     def __init__(self, path: Sequence[str], because: Sequence[str] = ()) -> None:
-        told = f" ({'; '.join(because)})" if because else ""
+        why = f" ({'; '.join(because)})" if because else ""
         super().__init__(
-            f"operations depend on each other in a circle: {' -> '.join(path)}{told}; "
+            f"operations depend on each other in a circle: {' -> '.join(path)}{why}; "
             "remove one of these inputs, declare who touches a resource first before the others, "
             "or run the circle as a LoopWorkflow"
         )
@@ -134,9 +129,8 @@ class MissingProducer(PlanError):
 
     def __init__(self, operation: str, ref: str, near: str | None = None) -> None:
         hint = f"; did you mean {near!r}?" if near else f"; produce it, or name it in given=({ref!r},)"
-        super().__init__(
-            f"operation {operation!r} needs {ref!r}, which no operation produces and no input provides{hint}"
-        )
+        needs = f"operation {operation!r} needs {ref!r}"
+        super().__init__(f"{needs}, which no operation produces and no input provides{hint}")
         self.operation, self.ref = operation, ref
 
 
@@ -144,9 +138,7 @@ class DoubleProducer(PlanError):
     """A datum that two operations make."""
 
     def __init__(self, ref: str, producers: Sequence[str]) -> None:
-        super().__init__(
-            f"{ref!r} is produced by {listed(producers)}; give each output one producer, or rename one of them"
-        )
+        super().__init__(f"{ref!r} is produced by {listed(producers)}; give it one producer, or rename one of them")
         self.ref, self.producers = ref, tuple(producers)
 
 
@@ -182,8 +174,8 @@ class NothingSucceeded(ExecutionError):
     """Every branch failed."""
 
     def __init__(self, failures: Sequence[BaseException], branches: int | None = None) -> None:
-        told = "; ".join(f"{type(f).__name__}: {f}" for f in failures) or "no branch was started"
-        super().__init__(f"none of {len(failures) if branches is None else branches} branches succeeded: {told}")
+        count = len(failures) if branches is None else branches
+        super().__init__(f"none of {count} branches succeeded: {told(failures) or 'no branch was started'}")
         self.failures = tuple(failures)
 
 
@@ -191,8 +183,8 @@ class TooFewSucceeded(ExecutionError):
     """Fewer branches succeeded than were asked for."""
 
     def __init__(self, minimum: int, succeeded: int, failures: Sequence[BaseException]) -> None:
-        told = "; ".join(f"{type(f).__name__}: {f}" for f in failures)
-        super().__init__(f"{succeeded} branches succeeded, at least {minimum} must: {told}")
+        why = told(failures) or "no branch failed; start more, or ask for fewer"
+        super().__init__(f"{succeeded} branches succeeded, at least {minimum} must: {why}")
         self.minimum, self.succeeded, self.failures = minimum, succeeded, tuple(failures)
 
 
@@ -247,9 +239,8 @@ class CircuitOpen(ExecutionError):
     """A service failed so often that it is left alone for a while."""
 
     def __init__(self, service: str, failures: int, seconds: float) -> None:
-        super().__init__(
-            f"Circuit breaker OPEN for {service!r} after {failures} failures; it is tried again in {seconds:.3g} s"
-        )
+        again = f"it is tried again in {seconds:.3g} s"
+        super().__init__(f"Circuit breaker OPEN for {service!r} after {failures} failures; {again}")
         self.service, self.failures, self.retry_after = service, failures, seconds
 
 
@@ -335,24 +326,12 @@ class WrongBatch(ExecutionError):
         self.step, self.inputs = step, inputs
 
 
-class DataConflict(ExecutionError):
-    """Two branches wrote one datum, and nobody said how to merge."""
-
-    def __init__(self, datum: str, writers: Sequence[str]) -> None:
-        super().__init__(
-            f"{datum!r} was written by {listed(writers)}; give a merge for it, or let one of them write it"
-        )
-        self.datum, self.writers = datum, tuple(writers)
-
-
 class WrongOutputs(ExecutionError):
     """An operation gave other data than it declared."""
 
     def __init__(self, operation: str, outputs: Sequence[str], got: str) -> None:
-        super().__init__(
-            f"operation {operation!r} declares the outputs {listed(outputs)}, so its step must return a mapping that "
-            f"holds exactly these; it returned {got}"
-        )
+        declared = f"operation {operation!r} declares the outputs {listed(outputs)}"
+        super().__init__(f"{declared}, so its step must return a mapping that holds exactly these; it returned {got}")
         self.operation, self.outputs = operation, tuple(outputs)
 
 
@@ -379,9 +358,8 @@ class LateItem(ExecutionError):
     """An item came after its window was closed."""
 
     def __init__(self, at: float, watermark: float) -> None:
-        super().__init__(
-            f"an item of time {at:g} came after its window ended at {watermark:g}; choose late='drop' or 'next'"
-        )
+        late = f"an item of time {at:g} came after its window ended at {watermark:g}"
+        super().__init__(f"{late}; choose late='drop' or 'next'")
         self.at, self.watermark = at, watermark
 
 
@@ -426,9 +404,9 @@ class CodeChanged(StoreError):
     """The code of a run is not what it was when the run began."""
 
     def __init__(self, run_id: str, changes: Mapping[str, str]) -> None:
-        told = "; ".join(f"{name}: {what}" for name, what in changes.items())
+        what = "; ".join(f"{name}: {change}" for name, change in changes.items())
         super().__init__(
-            f"run {run_id!r} cannot go on with this code: {told}; "
+            f"run {run_id!r} cannot go on with this code: {what}; "
             "start anew, or pass on_change='map' with a mapping of old paths to new ones"
         )
         self.run_id, self.changes = run_id, dict(changes)
