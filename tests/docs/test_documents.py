@@ -78,7 +78,7 @@ def check_console(block: Block, where: str) -> None:
 
 def check_yaml(block: Block, folder: Path) -> None:
     """Loads a plan file."""
-    from stretto.planfiles.planfile import load_plan
+    from stretto.planfiles.load import load_plan
 
     path = folder / (block.file or f"plan_at_line_{block.line}.yaml")
     path.write_text(block.text, "utf-8")

@@ -53,7 +53,7 @@ def run(path: Path, bytecode: Path) -> str:
 def test_an_example_prints_what_it_says(path, tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRETTO_DATABASE", str(tmp_path / "runs.db"))
-    printed = run(path, tmp_path_factory.getbasetemp() / "bytecode")
+    printed = run(path, tmp_path_factory.getbasetemp().parent / "bytecode")
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     assert _COMPARE.check_output(promised(path), printed, flags), f"it printed\n{printed}"
     assert not list(tmp_path.iterdir()), f"{path.name} leaves files behind"
