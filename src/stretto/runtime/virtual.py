@@ -1,14 +1,15 @@
 """A clock that jumps over every wait, and a schedule that a seed decides: for tests that take no time.
 
 Time stands still while something runs, and while threads, processes or sockets are at work for the loop; when nothing
-is left to do it jumps to the next timer (as trio's ``MockClock`` with ``autojump_threshold=0`` does). Turns are
-shuffled per iteration of the loop, and only tasks among themselves: that order asyncio promises to nobody, while its
-own callbacks, whose order its transports rely on, keep their places.
+is left to do it jumps to the next timer (as trio's ``MockClock`` with ``autojump_threshold=0`` does). What is shuffled
+in each iteration of the loop is tasks among themselves, some of which are held back for another one: that order asyncio
+promises to nobody, while its own callbacks, whose order its transports rely on, keep their places.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import math
 import os
@@ -41,6 +42,8 @@ RESOLVED_OUTSIDE = frozenset(
 )
 """The modules whose futures are resolved by a thread or by the end of a process, not by another task."""
 
+HELD_BACK = 0.25
+"""The share of tasks that a shuffled schedule lets wait for another turn."""
 YEAR = 366 * 86400.0
 
 
@@ -121,7 +124,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
+        self._held: list[asyncio.Handle] = []
         self.outside: weakref.WeakSet[asyncio.Future[Any]] = weakref.WeakSet()
+        self.programs: weakref.WeakSet[asyncio.SubprocessTransport] = weakref.WeakSet()
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
@@ -137,16 +142,35 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.outside.add(future)
         return future
 
-    def shuffle(self) -> None:
-        """Shuffles the tasks whose turn it is among their places."""
+    async def subprocess_exec(self, *args: Any, **settings: Any) -> Any:
+        """Starts a program, and remembers it until it has ended."""
+        return self._known(await super().subprocess_exec(*args, **settings))
+
+    async def subprocess_shell(self, *args: Any, **settings: Any) -> Any:
+        """Starts a shell command, and remembers it until it has ended."""
+        return self._known(await super().subprocess_shell(*args, **settings))
+
+    def _known(self, started: tuple[asyncio.SubprocessTransport, Any]) -> tuple[asyncio.SubprocessTransport, Any]:
+        self.programs.add(started[0])
+        return started
+
+    def shuffle(self) -> bool:
+        """Shuffles the tasks whose turn it is, holds some of them back for a turn, and says whether any is ready."""
         order, ready = self.clock.order, self._ready
-        if order is None or len(ready) < 2:
-            return
-        places = [place for place, handle in enumerate(ready) if _is_turn(handle)]
-        handles = [ready[place] for place in places]
-        order.shuffle(handles)
-        for place, handle in zip(places, handles, strict=True):
-            ready[place] = handle
+        if order is None:
+            return bool(ready)
+        handles = [ready.popleft() for _ in range(len(ready))]  # a thread may add one meanwhile
+        turns = [handle for handle in handles if _is_turn(handle)] + self._held
+        order.shuffle(turns)
+        held = sum(order.random() < HELD_BACK for _ in turns[1:])
+        self._held, going = turns[:held], iter(turns[held:])
+        for handle in handles:
+            if not _is_turn(handle):
+                ready.append(handle)
+            elif (turn := next(going, None)) is not None:
+                ready.append(turn)
+        ready.extend(going)
+        return bool(ready)
 
     @property
     def next_timer(self) -> float:
@@ -170,9 +194,8 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         """Returns what is ready; where nothing is, waits for what is at work outside, then jumps."""
         loop, clock = self._loop, self._loop.clock
-        loop.shuffle()
         found = super().select(0)
-        if found or (timeout is not None and timeout <= 0):
+        if loop.shuffle() or found or (timeout is not None and timeout <= 0):
             return found
         if found := self._outside():
             return found
@@ -204,6 +227,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def _at_work(self) -> list[object]:
         at_work: list[object] = [future for future in list(self._loop.outside) if not future.done()]
+        at_work += [program for program in list(self._loop.programs) if program.get_returncode() is None]
         for thread in threading.enumerate():
             idle = getattr(thread, "idle_workers", None)  # how anyio's worker threads know which of them are free
             if isinstance(idle, deque) and thread not in idle and getattr(thread, "loop", None) is self._loop:
@@ -220,13 +244,14 @@ def place_of(task: asyncio.Task[Any]) -> str:
     waits: Any = task.get_coro()
     place = repr(waits)
     while waits is not None:
-        frame = getattr(waits, "cr_frame", None) or getattr(waits, "ag_frame", None) or getattr(waits, "gi_frame", None)
-        if frame is not None:
+        kind = next((kind for kind in ("cr", "ag", "gi") if hasattr(waits, f"{kind}_frame")), None)
+        if kind is None:  # one step of an async generator hides it, but holds it
+            waits = next((held for held in gc.get_referents(waits) if inspect.isasyncgen(held)), None)
+            continue
+        if (frame := getattr(waits, f"{kind}_frame")) is not None:
             code = frame.f_code
             place = f"{os.path.basename(code.co_filename)}:{frame.f_lineno} in {code.co_qualname}"
-        waits = (
-            getattr(waits, "cr_await", None) or getattr(waits, "ag_await", None) or getattr(waits, "gi_yieldfrom", None)
-        )
+        waits = getattr(waits, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
     return place
 
 
