@@ -1,6 +1,6 @@
 """Tools for testing steps and workflows: a clock that jumps, shuffled schedules, a stage for one step, faults, leaks.
 
->>> from stretto.core.function import step
+>>> from stretto import step
 >>> @step(timeout=3600)
 ... async def patient(x):
 ...     await asyncio.sleep(3599)

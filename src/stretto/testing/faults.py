@@ -67,8 +67,8 @@ def inject(step: Step[Any, Any] | Stepish, faults: Sequence[Fault]) -> Step[Any,
     counted anew in every run. One that hit nothing raises ``UnusedFault`` when the step has succeeded, and is noted on
     the error when it has not.
 
-    >>> from stretto.core.function import step
-    >>> from stretto.core.policies import RetryPolicy
+    >>> from stretto import step
+    >>> from stretto import RetryPolicy
     >>> from stretto.testing import run_virtual
     >>> @step(idempotent=True, retry=RetryPolicy(attempts=2))
     ... async def fetch(url):

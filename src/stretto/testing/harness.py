@@ -31,7 +31,7 @@ class StepHarness:
     What was prepared and never used raises ``UnusedOutput`` or ``UnusedAnswer`` when the step has succeeded; a question
     without an answer raises ``UnexpectedQuestion``.
 
-    >>> from stretto.core.function import step
+    >>> from stretto import step
     >>> from stretto.testing import run_virtual
     >>> @step
     ... async def search(word):

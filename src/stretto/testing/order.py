@@ -43,7 +43,7 @@ def find_order_dependence(
     its runs differ, ``NotReproducible`` says that something else than the schedule decides. Threads and processes keep
     their own time: their order is not shuffled.
 
-    >>> from stretto.core.function import step
+    >>> from stretto import step
     >>> @step
     ... async def count(names, context):
     ...     total = [0]
