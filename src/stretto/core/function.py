@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any, ClassVar, Generic, TypedDict, TypeGuard, TypeVar, Unpack, overload
 
 from stretto.core.errors import DefinitionError, UnknownSetting
@@ -70,9 +71,9 @@ def is_async(function: Callable[..., Any]) -> bool:
 class FunctionStep(Step[In, Out], Generic[In, Out]):
     """A function as a step.
 
-    A function of one parameter receives the input. A second parameter called ``context``, or annotated so, receives
-    the context (async functions only). A function of several parameters receives a mapping's values by name, one
-    without parameters nothing.
+    A function of one parameter, or of one without a default, receives the input. A parameter that is annotated as
+    ``Context``, or called ``context`` and not annotated as something else, receives the context (async functions
+    only). A function of several parameters receives a mapping's values by name, one without parameters nothing.
     """
 
     kind: ClassVar[str] = "function"
@@ -83,26 +84,25 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         if not callable(function):
             raise DefinitionError(f"a step is made of a function, not of {function!r}")
         self.function = function
-        self.name = check_name(
-            name or str(getattr(function, "__name__", type(function).__name__)), f"the step of {function!r}"
-        )
+        self.name = check_name(_name_of(function) if name is None else name, f"the step of {function!r}")
         self.policy = policy if policy is not None else PLAIN
         parameters = _parameters(function)
-        takes_context = [p.name for p in parameters if p.name == "context" or p.annotation in (Context, "Context")]
+        takes_context = [p.name for p in parameters if _takes_context(p, function)]
+        if len(takes_context) > 1:
+            raise DefinitionError(f"step {self.name!r} takes the context more than once: {', '.join(takes_context)}")
         self._context_name = takes_context[0] if takes_context else None
-        self.parameters = tuple(p.name for p in parameters if p.name not in takes_context)
-        self._required = frozenset(p.name for p in parameters if p.default is p.empty and p.name not in takes_context)
-        self._by_name = len(self.parameters) > 1 and len(self._required) != 1
-        self._first = not parameters or parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY
+        taken = [p for p in parameters if p.name != self._context_name]
+        self.parameters = tuple(p.name for p in taken)
+        self._required = frozenset(p.name for p in taken if p.default is p.empty)
+        self._by_name = len(taken) > 1 and len(self._required) != 1
+        self._target = next((p.name for p in taken if p.name in self._required), taken[0].name) if taken else None
+        self._positional = [p for p in parameters if p.kind is p.POSITIONAL_ONLY]
         self.asynchronous = is_async(function)
         self._check_place()
-        direct = self.asynchronous and not self._by_name and self.parameters and self.policy.isolation == "none"
-        self._direct = function if direct and self._first and parameters[0].name == self._target else None
-        self._with_context = [p.name for p in parameters[1:2]] == takes_context
-
-    @property
-    def _target(self) -> str:
-        return next((name for name in self.parameters if name in self._required), self.parameters[0])
+        names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY][:2]
+        direct = self.asynchronous and not self._by_name and self.policy.isolation == "none"
+        self._direct = function if direct and names[:1] == [self._target] else None
+        self._with_context = names[1:] == takes_context
 
     def _check_place(self) -> None:
         isolation, taking = self.policy.isolation, self._context_name is not None
@@ -130,26 +130,33 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         return self._elsewhere(input, context)
 
     async def _elsewhere(self, input: In, context: Context) -> Out:
-        args, keywords = self._arguments(input)
-        output: Out
+        args, keywords = self._arguments(input, context)
+        output: Any
         if self.asynchronous and self.policy.isolation == "none":
-            if self._context_name is not None:
-                keywords[self._context_name] = context
-            output = await self.function(*args, **keywords)
-            return output
-        workers = context.resource(Workers)
-        if self.policy.isolation == "process":
-            output = await workers.process(self.function, *args, keywords=keywords, memory=self.policy.memory)
+            output = self.function(*args, **keywords)
         else:
-            output = await workers.thread(_call, self.function, args, keywords)
-        return output
+            workers = context.resource(Workers)
+            if self.policy.isolation == "process":
+                output = await workers.process(self.function, *args, keywords=keywords, memory=self.policy.memory)
+            else:
+                output = await workers.thread(_call, self.function, args, keywords)
+        made: Out = await output if inspect.isawaitable(output) else output  # as of a lambda that calls an async one
+        return made
 
-    def _arguments(self, input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if not self.parameters:
-            return (), {}
+    def _arguments(self, input: Any, context: Context) -> tuple[list[Any], dict[str, Any]]:
+        values = self._values(input)
+        if self._context_name is not None:
+            values[self._context_name] = context
+        args: list[Any] = []
+        for parameter in self._positional:
+            if not any(other.name in values for other in self._positional[len(args) :]):
+                break
+            args.append(values.pop(parameter.name, parameter.default))
+        return args, values
+
+    def _values(self, input: Any) -> dict[str, Any]:
         if not self._by_name:
-            target = self._target
-            return ((input,), {}) if self._first and target == self.parameters[0] else ((), {target: input})
+            return {} if self._target is None else {self._target: input}
         given: Any = input
         if not isinstance(given, Mapping):
             raise DefinitionError(
@@ -161,7 +168,7 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
             raise DefinitionError(
                 f"step {self.name!r} needs {', '.join(sorted(missing))}, which its input does not hold"
             )
-        return (), {name: given[name] for name in self.parameters if name in given}
+        return {name: given[name] for name in self.parameters if name in given}
 
     def by_name(self, names: Collection[str]) -> FunctionStep[In, Out]:
         """Returns this step reading its parameters from a mapping with these names, or itself when none is one."""
@@ -202,8 +209,8 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
         )  # fmt: skip
 
     def __hash__(self) -> int:
-        """Hashes what is called, and under which name."""
-        return hash((self.function, self.name))
+        """Hashes the name: what is called may have no hash."""
+        return hash(self.name)
 
     def __repr__(self) -> str:
         """Shows the step as it was made."""
@@ -212,6 +219,28 @@ class FunctionStep(Step[In, Out], Generic[In, Out]):
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     return function(*args, **keywords)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _takes_context(parameter: inspect.Parameter, function: Callable[..., Any]) -> bool:
+    """Says whether a parameter is for the context; what an annotation in text means is looked up, not evaluated."""
+    noted: Any = parameter.annotation
+    if isinstance(noted, str):
+        names = noted.strip("'\"").split(".")
+        found: Any = getattr(inspect.unwrap(function), "__globals__", {}).get(names[0])
+        for name in names[1:]:
+            found = getattr(found, name, None)
+        if found is None and names[-1] == "Context":  # imported for type checkers only
+            return True
+        noted = Any if found is None else found
+    if isinstance(noted, type) and noted is not parameter.empty:
+        return issubclass(noted, Context)
+    return parameter.name == "context"
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

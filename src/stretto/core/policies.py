@@ -12,19 +12,26 @@ from stretto.core.errors import DefinitionError
 
 def positive(owner: str, setting: str, value: float | None, *, zero: bool = False) -> None:
     """Raises ``DefinitionError`` unless the value is a positive number (or None)."""
-    if value is None:
-        return
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or value != value
-        or value < 0
-        or (value == 0 and not zero)
-    ):
+    if value is not None:
+        number(owner, setting, value, zero=zero)
+
+
+def number(owner: str, setting: str, value: float, *, zero: bool = False) -> None:
+    """Raises ``DefinitionError`` unless the value is a positive number."""
+    if not _is_number(value) or not (value > 0 or (zero and value == 0)):
         raise DefinitionError(
             f"{owner}: {setting} must be {'zero or more' if zero else 'greater than 0'}, not {value!r}; "
             "leave it out for the default"
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_kind(setting: str, value: object, kind: tuple[type, ...], word: str) -> None:
+    if not isinstance(value, kind):
+        raise DefinitionError(f"StepPolicy: {setting} must be {word}, not {value!r}; leave it out for the default")
 
 
 def whole(owner: str, setting: str, value: int, at_least: int = 1) -> None:
@@ -64,7 +71,7 @@ class ParallelResourceLimits:
             if (value := getattr(self, name)) is not None:
                 whole(owner, name, value)
         positive(owner, "execution_timeout", self.execution_timeout)
-        positive(owner, "cancellation_timeout", self.cancellation_timeout, zero=True)
+        number(owner, "cancellation_timeout", self.cancellation_timeout, zero=True)
         if self.max_memory_per_branch and self.max_total_memory and self.max_memory_per_branch > self.max_total_memory:
             raise DefinitionError(
                 f"{owner}: max_memory_per_branch ({self.max_memory_per_branch:,} bytes) is more than max_total_memory "
@@ -92,15 +99,21 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         """Refuses a policy that cannot be followed."""
         whole("RetryPolicy", "attempts", self.attempts)
-        positive("RetryPolicy", "wait", self.wait, zero=True)
-        positive("RetryPolicy", "factor", self.factor)
-        positive("RetryPolicy", "max_wait", self.max_wait, zero=True)
-        if not 0 <= self.jitter <= 1:
+        number("RetryPolicy", "wait", self.wait, zero=True)
+        number("RetryPolicy", "factor", self.factor)
+        number("RetryPolicy", "max_wait", self.max_wait, zero=True)
+        if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
             raise DefinitionError(f"RetryPolicy: jitter must lie between 0 and 1, not {self.jitter!r}")
-        if not self.on:
+        kinds: object = self.on
+        if not isinstance(kinds, tuple) or not kinds or not all(_is_error(kind) for kind in kinds):
             raise DefinitionError(
-                "RetryPolicy: on names no error, so nothing would ever be retried; leave it out for all"
+                f"RetryPolicy: on must be a tuple of exception types, as (ConnectionError,), not {kinds!r}; "
+                "leave it out for all"
             )
+
+
+def _is_error(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +129,9 @@ class CachePolicy:
 
     def __post_init__(self) -> None:
         """Refuses a cache that could keep nothing."""
-        positive("CachePolicy", "ttl", self.ttl)
+        number("CachePolicy", "ttl", self.ttl)
+        if self.key is not None and not callable(self.key):
+            raise DefinitionError(f"CachePolicy: key must be a function of the input, not {self.key!r}")
         whole("CachePolicy", "maximum", self.maximum)
 
 
@@ -133,7 +148,7 @@ class BatchPolicy:
     def __post_init__(self) -> None:
         """Refuses a batch of nothing."""
         whole("BatchPolicy", "size", self.size)
-        positive("BatchPolicy", "wait", self.wait, zero=True)
+        number("BatchPolicy", "wait", self.wait, zero=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +165,10 @@ class CircuitBreaker:
 
     def __post_init__(self) -> None:
         """Refuses a breaker that could never open or close."""
+        if not isinstance(self.service, str) or not self.service:
+            raise DefinitionError(f"CircuitBreaker: service must be the name of what it protects, not {self.service!r}")
         whole("CircuitBreaker", "failures", self.failures)
-        positive("CircuitBreaker", "reset", self.reset, zero=True)
+        number("CircuitBreaker", "reset", self.reset, zero=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +189,9 @@ class AdaptiveTimeout:
     def __post_init__(self) -> None:
         """Refuses settings that name no timeout."""
         for name in ("default", "factor", "minimum", "maximum"):
-            positive("AdaptiveTimeout", name, getattr(self, name))
+            number("AdaptiveTimeout", name, getattr(self, name))
         whole("AdaptiveTimeout", "samples", self.samples)
-        if not 0 < self.percentile <= 1:
+        if not _is_number(self.percentile) or not 0 < self.percentile <= 1:
             raise DefinitionError(
                 f"AdaptiveTimeout: percentile must lie above 0 and at most at 1, not {self.percentile!r}"
             )
@@ -224,6 +241,8 @@ class StepPolicy:
         """Refuses contradictions."""
         asked = (self.timeout, self.retry, self.cache, self.batch, self.breaker, self.fallback)
         object.__setattr__(self, "plain", not self.critical and all(setting is None for setting in asked))
+        for setting, kind, word in _MUST_BE:
+            _check_kind(setting, getattr(self, setting), kind, word)
         if not isinstance(self.timeout, AdaptiveTimeout):
             positive("StepPolicy", "timeout", self.timeout)
         if self.retry is not None and self.retry.attempts > 1 and not self.idempotent:
@@ -240,6 +259,19 @@ class StepPolicy:
         if self.memory is not None:
             whole("StepPolicy", "memory", self.memory)
         positive("StepPolicy", "duration", self.duration, zero=True)
+        for setting, other in (("fallback", self.fallback), ("undo", self.undo)):
+            if other is not None and not hasattr(other, "execute"):
+                raise DefinitionError(f"StepPolicy: {setting} must be a step, not {other!r}; make one with @step")
 
+
+_MUST_BE: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("idempotent", (bool,), "True or False"),
+    ("critical", (bool,), "True or False"),
+    ("retry", (RetryPolicy, type(None)), "a RetryPolicy"),
+    ("cache", (CachePolicy, type(None)), "a CachePolicy"),
+    ("batch", (BatchPolicy, type(None)), "a BatchPolicy"),
+    ("breaker", (CircuitBreaker, type(None)), "a CircuitBreaker"),
+    ("version", (str,), "text"),
+)
 
 PLAIN = StepPolicy()

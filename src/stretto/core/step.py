@@ -17,7 +17,7 @@ from stretto.core.aggregation import AggregationStrategy
 from stretto.core.errors import DefinitionError
 from stretto.core.events import Event, Path
 from stretto.core.outcome import Outcome
-from stretto.core.policies import PLAIN, ErrorMode, ParallelResourceLimits, StepPolicy
+from stretto.core.policies import PLAIN, ErrorMode, ParallelResourceLimits, StepPolicy, positive
 
 In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
@@ -125,8 +125,9 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuses a question without an answer."""
-        if not self.question.strip():
-            raise DefinitionError("a request needs a question")
+        if not isinstance(self.question, str) or not self.question.strip():
+            raise DefinitionError(f"a request needs a question, not {self.question!r}")
+        positive("a request", "timeout", self.timeout)
         if self.default is not None and self.choices and self.default not in self.choices:
             raise DefinitionError(f"the default {self.default!r} is none of the choices {', '.join(self.choices)}")
         if self.timeout is not None and self.default is None:
