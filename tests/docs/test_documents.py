@@ -70,7 +70,7 @@ def check_console(block: Block, where: str) -> None:
         assert status == wanted, f"{where}: {command} ended with {status}, not {wanted}:\n{told}"
         rest = " ".join(told.split())
         for one in filter(None, map(str.strip, expected.splitlines())):
-            pattern = ".*?".join(map(re.escape, " ".join(one.split()).split("...")))
+            pattern = ".*?".join(re.escape(" ".join(piece.split())) for piece in one.split("..."))
             found = re.search(pattern, rest)
             assert found, f"{where}: {command} did not say {one!r} there, but:\n{told}"
             rest = rest[found.end() :]
