@@ -213,6 +213,7 @@ class Run(Generic[T]):
         for path in await self.state.left_behind():
             self._left_behind.append(path)
             log.append(StepAbandoned(path, self.now(), self.settings.cancellation_timeout, "thread"))
+        self.state.close_pool()
         self._close_log()
         try:
             await writer
@@ -264,6 +265,9 @@ class Run(Generic[T]):
             cancellation_timeout=self.settings.cancellation_timeout,
         )
         branches = self._scope = root.branches(limits, ErrorMode.FAIL_SLOW)
+        driver = asyncio.current_task()
+        if driver is not None:
+            self.state.enter(driver)
         try:
             async with branches:
                 if self._stop_reason is not None:

@@ -2,6 +2,10 @@
 
 ``active`` counts the branches that can go on by themselves. A branch that waits for room, for its children, for a
 channel or for a meeting is not one of them. When none is left while some wait, nobody of this run can ever wake them.
+
+Only the tasks that the run itself has started count. A wait in a task that a step has started counts for nothing, so
+that a step that gathers is never taken for stuck; on the other hand nobody sees that such a task, or a timeout of the
+step's own, would have helped a branch which waits.
 """
 
 from __future__ import annotations
@@ -9,8 +13,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from stretto.core.errors import DeadlockError, DefinitionError
 from stretto.core.events import Event, Path
@@ -21,17 +26,25 @@ from stretto.runtime.meetings import Ground
 from stretto.runtime.shared import Shared
 from stretto.runtime.workers import WorkerPool
 
-ROOM = "room"
-"""What a branch waits for that may not start yet."""
+class Rank(IntEnum):
+    """Whose wait is failed first when nobody can go on; ``CHILDREN`` never is: somebody below waits as well."""
+
+    MEETING = 0
+    ROOM = 1
+    NEWS = 2
+    CHILDREN = 3
 
 
-@dataclass(frozen=True)
-class Wait:
-    """Who waits for what; ``soft`` waits (room, children) end when another branch moves, and fail last or never."""
+class Wait(NamedTuple):
+    """Who waits for what; the words are made when somebody reads them."""
 
     path: Path
-    what: str
-    soft: bool
+    what: str | Callable[[], str]
+    rank: Rank
+
+    def __str__(self) -> str:
+        """Says it as part of a sentence."""
+        return f"{self.path!r} waits for {self.what if isinstance(self.what, str) else self.what()}"
 
 
 @dataclass(eq=False)
@@ -51,7 +64,10 @@ class RunState:
     questions: dict[str, asyncio.Future[Answer]] = field(default_factory=dict[str, asyncio.Future[Answer]])
     abandoned: dict[Path, asyncio.Task[Any]] = field(default_factory=dict[Path, asyncio.Task[Any]])
     scopes: dict[Path, list[Any]] = field(default_factory=dict[Path, list[Any]])
-    active: int = 1
+    active: int = 0
+    tasks: dict[asyncio.Task[Any], asyncio.Future[Any] | None] = field(
+        default_factory=dict[asyncio.Task[Any], "asyncio.Future[Any] | None"]
+    )
     blocked: dict[asyncio.Future[Any], Wait] = field(default_factory=dict[asyncio.Future[Any], Wait])
     tracebacks: int = 0
     shared: Shared = field(default_factory=Shared)
@@ -59,7 +75,7 @@ class RunState:
 
     def __post_init__(self) -> None:
         """Opens the meeting ground."""
-        self.meetings = Ground(self.fail)
+        self.meetings = Ground(self.fail, self.scopes)
 
     @cached_property
     def pool(self) -> WorkerPool:
@@ -70,13 +86,38 @@ class RunState:
         """Waits for threads whose callers were cancelled; returns the paths of those that do not end in time."""
         return await self.pool.drained(self.cancellation_timeout) if "pool" in self.__dict__ else []
 
+    def close_pool(self) -> None:
+        """Lets the run's threads end: idle ones now, those left behind when they are done."""
+        if "pool" in self.__dict__:
+            self.pool.close()
+
     def emit(self, event: Event) -> None:
         """Appends an event."""
         self.log.append(event)
 
-    async def wait(self, future: asyncio.Future[Any], path: Path, what: str, *, soft: bool = False) -> Any:
+    def enter(self, task: asyncio.Task[Any]) -> None:
+        """Counts a task as one of this run's."""
+        self.tasks[task] = None
+        self.active += 1
+
+    def quit(self, task: asyncio.Task[Any]) -> None:
+        """Counts a task no more: it has ended, or was left behind, and what it does now is its own business."""
+        if task in self.tasks:
+            waits = self.tasks.pop(task)
+            if waits is None or self.blocked.pop(waits, None) is None:
+                self.active -= 1
+            if self.active <= 0:
+                self.suspect()
+
+    async def wait(
+        self, future: asyncio.Future[Any], path: Path, what: str | Callable[[], str], rank: Rank = Rank.MEETING
+    ) -> Any:
         """Waits for a future that only another branch of this run resolves, by ``wake``."""
-        self.blocked[future] = Wait(path, what, soft)
+        task = asyncio.current_task()
+        if task is None or task not in self.tasks:
+            return await future
+        self.blocked[future] = Wait(path, what, rank)
+        self.tasks[task] = future
         self.active -= 1
         if self.active <= 0:
             self.suspect()
@@ -85,6 +126,8 @@ class RunState:
         finally:
             if self.blocked.pop(future, None) is not None:
                 self.active += 1
+            if task in self.tasks:
+                self.tasks[task] = None
 
     def wake(self, future: asyncio.Future[Any], value: Any = None) -> None:
         """Resolves a future; from now on its waiter counts as active."""
@@ -111,10 +154,11 @@ class RunState:
         if looked < 2:  # a cancelled waiter becomes active a turn after it was cancelled
             asyncio.get_running_loop().call_soon(self._confirm, looked + 1)
             return
-        hard = [future for future, wait in self.blocked.items() if not wait.soft]
-        for_room = [future for future, wait in self.blocked.items() if wait.what == ROOM]
-        told = [f"{wait.path!r} waits for {wait.what}" for wait in self.blocked.values() if wait.path]
-        for future in hard or for_room:
+        first = min(wait.rank for wait in self.blocked.values())
+        if first is Rank.CHILDREN:
+            return
+        told = [str(wait) for wait in self.blocked.values() if wait.path]
+        for future in [future for future, wait in self.blocked.items() if wait.rank is first]:
             self.fail(future, DeadlockError(told))
 
     def leave(self, path: Path, scope: Any) -> None:
@@ -133,3 +177,8 @@ class RunState:
             f"step {path!r} asks for a {type_.__name__}, which the run was not given (it has: {had}); "
             f"pass resources=[...] with one to run()"
         )
+
+
+def was_granted(future: asyncio.Future[Any]) -> bool:
+    """Says whether a future was resolved with what its waiter, who is being cancelled, must now hand on."""
+    return future.done() and not future.cancelled() and future.exception() is None

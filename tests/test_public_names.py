@@ -1,0 +1,44 @@
+"""The public face: what `stretto` hands on, where it lives, and what importing it costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import stretto
+
+SOURCE = Path(stretto.__file__)
+
+
+def test_every_public_name_has_one_home_and_is_declared_for_type_checkers() -> None:
+    declared: dict[str, str] = {}
+    for node in ast.walk(ast.parse(SOURCE.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("stretto."):
+            declared |= {name.name: node.module for name in node.names}
+    homes: dict[str, str] = stretto._HOME_OF  # type: ignore[attr-defined]  # private, and what this test is about
+    assert declared == homes
+    assert sorted(homes) == sorted(stretto.__all__) == sorted(dir(stretto))
+    assert len(stretto.__all__) <= 60
+    for name, home in homes.items():
+        assert getattr(stretto, name) is getattr(import_module(home), name)
+
+
+def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
+    try:
+        stretto.Fooflow  # type: ignore[attr-defined]  # it does not exist
+    except AttributeError as error:
+        assert "Fooflow" in str(error)
+    else:
+        raise AssertionError
+
+
+def test_importing_stretto_imports_no_third_party_package() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import stretto; [getattr(stretto, name) for name in stretto.__all__]; "
+        "print(*{m.partition('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert set(printed.split()) <= {"stretto", "pydantic", "pydantic_core"}
