@@ -9,6 +9,7 @@ import os
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -34,6 +35,18 @@ def run_python(block: Block, page: str, namespace: dict[str, object]) -> str:
     with contextlib.redirect_stdout(printed):
         exec(compile(block.text, name, "exec"), namespace)
     return printed.getvalue()
+
+
+def run_file(block: Block) -> None:
+    """Writes a block that is a file, and runs it: a test by pytest, anything else as a module."""
+    path = Path(block.file)
+    path.write_text(block.text, "utf-8")
+    if not path.name.startswith("test_"):
+        runpy.run_path(block.file, run_name=path.stem)
+        return
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def run_command(words: list[str]) -> tuple[int, str]:
@@ -112,8 +125,7 @@ def test_every_block_of_a_page_does_what_the_page_says(page, alone):
             assert same(block.text, printed), f"{where} shows\n{block.text}\nbut this was printed:\n{printed}"
         printed = None
         if block.language == "python" and block.file:
-            Path(block.file).write_text(block.text, "utf-8")
-            compile(block.text, block.file, "exec")
+            run_file(block)
         elif block.language == "python":
             printed = run_python(block, name_of(page), namespace)
         elif block.language == "console":
