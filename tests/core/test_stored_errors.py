@@ -61,5 +61,5 @@ def test_an_attribute_that_cannot_be_stored_is_told_in_words():
 
 
 def test_only_errors_are_made_of_an_errors_stored_form():
-    with pytest.raises(StoreError, match="names .subprocess:Popen., which is no error"):
+    with pytest.raises(StoreError, match=r"names 'subprocess:Popen', which is no error"):
         from_plain({"$error": ["subprocess:Popen", [["ls"]], {}]})

@@ -158,10 +158,18 @@ def _model_parts(model: Any, cls: Any, room: int) -> list[Any]:
         beside = [_plain(part, room) for part in (model.__pydantic_extra__, model.__pydantic_private__)]
         return [held, sorted(model.__pydantic_fields_set__), *beside]
     except NotStorable:
-        dump = model.model_dump(mode="json", by_alias=True, round_trip=True)
-        if cls.model_validate(dump) != model:
+        dump = _dump_as_good(model, cls)
+        if dump is None:
             raise
         return [_plain(dump, room)]
+
+
+def _dump_as_good(model: Any, cls: Any) -> Any:
+    try:
+        dump = model.model_dump(mode="json", by_alias=True, round_trip=True)
+        return dump if cls.model_validate(dump) == model else None
+    except ValueError:  # pydantic's own: no dump can be made, or none can be read
+        return None
 
 
 def _model(cls: Any, held: Any, *beside: Any) -> Any:
@@ -273,7 +281,9 @@ _TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _dumps(plain: Any) -> str:
-    text = _TEXT(plain)
+    if plain is None:
+        return "null"
+    text = repr(plain) if type(plain) is float else _TEXT(plain)
     if text.isascii():
         return text
     try:

@@ -21,6 +21,7 @@ PREVIEW_TOTAL = 10_000
 _class_of: Callable[[object], type[object]] = type
 _ROWS = frozenset((list, tuple, set, frozenset, deque))
 _LONG = 10**100
+_MARKS = 10  # characters that an item takes beside its text, about: quotes, brackets, a number
 
 
 def preview(value: Any, depth: int = 3) -> Any:
@@ -31,10 +32,7 @@ def preview(value: Any, depth: int = 3) -> Any:
     """
     if type(value) is str and len(value) <= PREVIEW_TEXT:
         return value
-    try:
-        return _Cut().shown(value, depth)
-    except Exception as error:  # noqa: BLE001  # whatever a repr or a length raises, a preview must not
-        return {"$repr": f"<{type(value).__qualname__} that cannot be shown: {type(error).__name__}>"}
+    return _Cut().shown(value, depth)
 
 
 class _Cut:
@@ -46,6 +44,13 @@ class _Cut:
         self._left = PREVIEW_TOTAL
 
     def shown(self, value: Any, depth: int) -> Any:
+        self._left -= _MARKS
+        try:
+            return self._shown(value, depth)
+        except Exception as error:  # noqa: BLE001  # whatever a repr or a length raises, a preview must not
+            return {"$repr": f"<{type(value).__qualname__} that cannot be shown: {type(error).__name__}>"}
+
+    def _shown(self, value: Any, depth: int) -> Any:
         kind = _class_of(value)
         if kind is str:
             return self._text(value)
@@ -73,7 +78,6 @@ class _Cut:
         return shown if len(shown) == len(text) else {"$cut": shown, "size": len(text)}
 
     def _number(self, number: Any) -> Any:
-        self._left -= 10
         if isinstance(number, float):
             return number if isfinite(number) else {"$float": repr(number)}
         return number if -_LONG < number < _LONG else {"$repr": f"<int of {number.bit_length():,} bits>"}
