@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -60,19 +59,6 @@ class Node:
             else:
                 break
         return node, key
-
-    def scalars(self) -> Iterator[tuple[tuple[str | int, ...], Node]]:
-        """Yields every scalar inside, with its path."""
-        if isinstance(self.content, dict):
-            inside: list[tuple[str | int, Node]] = list(self.content.items())
-        elif isinstance(self.content, list):
-            inside = list(enumerate(self.content))
-        else:
-            yield (), self
-            return
-        for step, node in inside:
-            for path, scalar in node.scalars():
-                yield (step, *path), scalar
 
     def offset_of(self, text: str, place: int) -> int:
         """Returns the offset in the file of the character at ``place`` of a scalar's text.

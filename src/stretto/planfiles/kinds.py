@@ -1,9 +1,12 @@
-"""Says what kind a plain value is, in a way that type checkers understand."""
+"""Says what kind a value is, in a way that type checkers understand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
+
+from stretto.core.function import FunctionStep
+from stretto.core.step import Step
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
@@ -29,3 +32,13 @@ def is_row(value: object) -> TypeGuard[Sequence[Any]]:
 def is_set(value: object) -> TypeGuard[set[Any] | frozenset[Any]]:
     """Says whether a value is a set."""
     return isinstance(value, set | frozenset)
+
+
+def is_step(value: object) -> TypeGuard[Step[Any, Any]]:
+    """Says whether a value is a step."""
+    return isinstance(value, Step)
+
+
+def is_function(value: object) -> TypeGuard[FunctionStep[Any, Any]]:
+    """Says whether a value is a function as a step."""
+    return isinstance(value, FunctionStep)

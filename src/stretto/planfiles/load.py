@@ -19,8 +19,9 @@ from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.planfiles.document import Node
 from stretto.planfiles.json_text import read_json
 from stretto.planfiles.model import RESERVED, Body, HeadEntry, InputEntry, LimitsEntry, OperationEntry
-from stretto.planfiles.operations import Draft, Surroundings
+from stretto.planfiles.operations import Draft
 from stretto.planfiles.planfile import LoadedPlan, PlanInput
+from stretto.planfiles.policy import Surroundings
 from stretto.planfiles.source import Mark, Problems, Source, meant, read_source
 from stretto.planfiles.validation import shown, validate
 from stretto.planfiles.wfformat import Instance, is_instance, read_instance
@@ -191,7 +192,12 @@ class _Loader:
             self._bodies.append((id, one, validate(OperationEntry, one, owner, self._problems)))
         for id, one in node.mapping.items():
             key = node.keys[id]
-            held = Node(key.start, one.end, one.content, keys={**one.keys, "id": key})
+            held = Node(
+                key.start if isinstance(one.content, dict) else one.start,
+                one.end,
+                one.content,
+                keys={**one.keys, "id": key},
+            )
             if "id" in one.mapping:
                 self._problems.add(
                     one.keys["id"].start, f"operation {id!r} takes no 'id' here: the key before it is its id"

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Collection
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from stretto.core.errors import DefinitionError
 from stretto.core.function import FunctionStep
-from stretto.core.policies import PLAIN, CachePolicy, RetryPolicy, StepPolicy
+from stretto.core.policies import PLAIN, StepPolicy
 from stretto.core.step import Step
 from stretto.planfiles.binding import Binding
-from stretto.planfiles.callables import find_callable, find_error
+from stretto.planfiles.callables import find_callable
 from stretto.planfiles.command_line import check_script, is_callable_name, split
 from stretto.planfiles.document import Node
 from stretto.planfiles.expression import When
-from stretto.planfiles.model import RESERVED, Body, CacheEntry, DefaultsEntry, RetryEntry
+from stretto.planfiles.kinds import is_function, is_step
+from stretto.planfiles.model import RESERVED, Body
+from stretto.planfiles.policy import PolicyReader, Surroundings
 from stretto.planfiles.reference import Reference, Shape, Template
-from stretto.planfiles.source import Problems, meant
+from stretto.planfiles.source import meant
 from stretto.planfiles.steps import Arguments, CallStep, CommandStep, ForEach, HandOver
 from stretto.planfiles.validation import shown
 from stretto.planning.operation import Operation
 
 _OF_COMMANDS = ("env", "cwd", "stdin", "parse", "shell")
 _EMPTY = Template(("",))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What is the same for all operations of a file: its settings, its directory, and the data that there are."""
-
-    directory: Path
-    defaults: DefaultsEntry
-    defaults_node: Node
-    known: Collection[str]
-    problems: Problems
 
 
 @dataclass(frozen=True)
@@ -65,6 +54,10 @@ class Draft:
     def at(self, name: str) -> Node | None:
         """Returns the node of a setting, if it was written."""
         return self.node.mapping.get(name)
+
+    @cached_property
+    def _policy(self) -> PolicyReader:
+        return PolicyReader(self.id, self.entry, self.node, self.around)
 
     def wrong(self, name: str, message: str) -> None:
         """Notes a problem with a setting; it is shown at its value, or where the operation begins."""
@@ -178,16 +171,14 @@ class Draft:
 
     def _python(self, node: Node) -> Step[Any, Any]:
         arguments = self._arguments(self.at("for_each") is not None)
-        found = find_callable(node.raw, self.around.directory)
-        if isinstance(found, FunctionStep) and found.policy == PLAIN:
-            found = found.function
-        if isinstance(found, Step):
-            target: Step[Any, Any] = copy(self._by_name(found, arguments, node))
-            object.__setattr__(target, "policy", self._policy(found.policy, ""))
+        found = _undecorated(find_callable(node.raw, self.around.directory))
+        if is_step(found):
+            target = copy(self._by_name(found, arguments, node))
+            object.__setattr__(target, "policy", self._policy.read(target.policy, ""))
             return HandOver(name=self.id, step=target, arguments=arguments)
         if not callable(found):
             raise DefinitionError(f"{node.raw!r} is {type(found).__name__}, which cannot be called")
-        policy = self._policy(PLAIN, f"{arguments!r} {_code(found)}")
+        policy = self._policy.read(PLAIN, f"{arguments!r} {_code(found)}")
         place = StepPolicy(isolation=policy.isolation, memory=policy.memory)
         function = FunctionStep[Any, Any](found, name=self.id, policy=place)
         return CallStep(
@@ -195,8 +186,7 @@ class Draft:
         )
 
     def _by_name(self, step: Step[Any, Any], arguments: Arguments, node: Node) -> Step[Any, Any]:
-        function: FunctionStep[Any, Any] | None = step if isinstance(step, FunctionStep) else None
-        return step if function is None else self._fitting(function, arguments, node)
+        return self._fitting(step, arguments, node) if is_function(step) else step
 
     def _fitting(self, function: FunctionStep[Any, Any], arguments: Arguments, node: Node) -> FunctionStep[Any, Any]:
         """Returns the function as it takes the arguments; notes arguments that it does not take or lacks."""
@@ -205,20 +195,24 @@ class Draft:
             if not function.parameters and arguments.shape is not None:
                 self.wrong("with", f"{node.raw!r} takes no argument")
             return function
-        if isinstance(arguments.shape, dict):
-            keys = self.node.mapping["with"].keys
-            for name in arguments.shape:
-                if name not in function.parameters:
-                    near = meant(name, function.parameters).replace("; there are", "; it takes") or "; it takes none"
-                    self.around.problems.add(
-                        keys[name].start, f"operation {self.id!r}: {node.raw!r} takes no {name!r}{near}"
-                    )
+        if isinstance(arguments.shape, dict) and self._strange(arguments.shape, function, node):
+            return function
         fitting = function.by_name(names)
         if not fitting.reads_names and not isinstance(arguments.shape, dict):
             return fitting
         if missing := sorted(fitting.required - set(names)):
             self.wrong("run", f"{node.raw!r} needs {missing[0]!r}; give it in 'with', or name it in 'inputs'")
         return fitting
+
+    def _strange(self, given: Collection[str], function: FunctionStep[Any, Any], node: Node) -> bool:
+        """Notes arguments that a function does not take, and says whether there are any."""
+        strange = [name for name in given if name not in function.parameters]
+        keys = self.node.mapping["with"].keys
+        for name in strange:
+            near = meant(name, function.parameters).replace("; there are", "; it takes") or "; it takes none"
+            told = f"operation {self.id!r}: {node.raw!r} takes no {name!r}{near}"
+            self.around.problems.add(keys[name].start, told)
+        return bool(strange)
 
     # commands
 
@@ -235,7 +229,7 @@ class Draft:
         said = (argv, arguments, text, gives_json, env, directory, self.entry.parse)
         return CommandStep(
             name=self.id,
-            policy=self._policy(PLAIN, f"{said!r} {self.around.directory if self.entry.cache else ''}"),
+            policy=self._policy.read(PLAIN, f"{said!r} {self.around.directory if self.entry.cache else ''}"),
             argv=argv,
             arguments=arguments,
             directory=self.around.directory,
@@ -273,49 +267,10 @@ class Draft:
             (name, None if node.content is None else self.binding.template(node)) for name, node in nodes.items()
         )
 
-    # how
 
-    def _policy(self, base: StepPolicy, said: str) -> StepPolicy:
-        """Returns the step's own policy with what the file says instead."""
-        entry, defaults = self.entry, self.around.defaults
-        idempotent = entry.idempotent if entry.idempotent is not None else defaults.idempotent or base.idempotent
-        settings: dict[str, Any] = {"idempotent": idempotent}
-        if (timeout := entry.timeout or defaults.timeout) is not None:
-            settings["timeout"] = timeout
-        if (retry := entry.retry or (defaults.retry if idempotent else None)) is not None:
-            settings["retry"] = self._retry(retry)
-        if isinstance(entry.cache, CacheEntry) or entry.cache:
-            cache = entry.cache if isinstance(entry.cache, CacheEntry) else CacheEntry()
-            settings["cache"] = CachePolicy(ttl=cache.ttl, maximum=cache.maximum)
-        elif entry.cache is False:
-            settings["cache"] = None
-        for name in ("isolation", "memory"):
-            if (value := getattr(entry, name)) is not None:
-                settings[name] = value
-        if said:
-            settings["version"] = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        try:
-            return replace(base, **settings)
-        except DefinitionError as error:
-            self.wrong("retry", str(error).replace("idempotent=True", "idempotent: true"))
-            return base
-
-    def _retry(self, entry: RetryEntry) -> RetryPolicy:
-        errors: list[type[Exception]] = []
-        retry = self.at("retry") or self.around.defaults_node.mapping["retry"]
-        names = retry.mapping["on"].items if "on" in retry.mapping else []
-        for node in names:
-            try:
-                errors.append(find_error(node.raw, self.around.directory))
-            except DefinitionError as error:
-                self.around.problems.add(node.start, str(error))
-        return RetryPolicy(
-            attempts=entry.attempts,
-            wait=entry.wait,
-            factor=entry.factor,
-            max_wait=entry.max_wait,
-            on=tuple(errors) or (Exception,),
-        )
+def _undecorated(found: Any) -> Any:
+    """Returns the function of a step that has no settings of its own, and anything else as it is."""
+    return found.function if is_function(found) and found.policy == PLAIN else found
 
 
 def _code(function: Any) -> str:

@@ -54,7 +54,7 @@ class Reference:
 def _written(key: Key) -> str:
     if isinstance(key, int):
         return f"[{key}]"
-    return f".{key}" if re.fullmatch(r"[\w-]+", key) else f"[{json.dumps(key, ensure_ascii=False)}]"
+    return f".{key}" if re.fullmatch(r"[\w-]+", key) else '["' + re.sub(r'(["\\\\])', r"\\\1", key) + '"]'
 
 
 @dataclass(frozen=True, slots=True)

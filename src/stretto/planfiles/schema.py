@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stretto.planfiles.kinds import is_list, is_object
 from stretto.planfiles.model import PlanEntry
 
 SHIPPED = Path(__file__).with_name("plan.schema.json")
@@ -25,12 +26,25 @@ def plan_schema() -> dict[str, Any]:
     """Returns the schema (draft 2020-12)."""
     made = PlanEntry.model_json_schema(by_alias=True)
     made.pop("title", None)
+    _close(made)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A Stretto plan",
         **made,
         "examples": [_EXAMPLE],
     }
+
+
+def _close(schema: Any) -> None:
+    """Says of mappings whose keys are names that they have no others."""
+    if is_object(schema):
+        if "patternProperties" in schema:
+            schema["additionalProperties"] = False
+        for inner in schema.values():
+            _close(inner)
+    elif is_list(schema):
+        for inner in schema:
+            _close(inner)
 
 
 def shipped_text() -> str:

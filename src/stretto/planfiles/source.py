@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -108,7 +108,3 @@ def meant(word: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; there are {', '.join(words[:20])}" + (" …" if len(words) > 20 else "") if words else ""
-
-
-Report = Callable[[int, str], None]
-"""Takes a problem: the offset in a text, and what is wrong there."""

@@ -21,7 +21,7 @@ _TRUTH_LIKE = ("yes", "no", "on", "off", "y", "n")
 def validate(model: type[M], node: Node, owner: str, problems: Problems) -> M | None:
     """Returns the model's instance, or None after noting everything that is wrong, each at its place."""
     if not isinstance(node.content, dict):
-        known = ", ".join(name for name, field in fields_of(model).items() if field.is_required())
+        known = " and ".join(name for name, field in fields_of(model).items() if field.is_required())
         problems.add(node.start, f"{owner} should be a mapping with {known or 'settings'}, not {shown(node.plain())}")
         return None
     try:
@@ -77,7 +77,13 @@ def _about(found: ErrorDetails) -> str:
     if found["type"] == "value_error":
         said = str(found.get("ctx", {}).get("error", found["msg"]))
         return f"{said}, not {shown(value)}" if said.startswith("should") else f"is wrong: {said}"
-    said = found["msg"].replace("Input should", "should").replace("valid ", "").replace("dictionary", "mapping")
+    said = (
+        found["msg"]
+        .replace("Input should", "should")
+        .replace("valid ", "")
+        .replace("dictionary", "mapping")
+        .replace("a integer", "an integer")
+    )
     said = said[:1].lower() + said[1:]
     hint = ""
     if found["type"] == "bool_type" and str(value).lower() in _TRUTH_LIKE:

@@ -59,7 +59,10 @@ def read_yaml(source: Source, problems: Problems) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
-        raise source.refuse(mark.index if mark else 0, f"this is no YAML: {said}") from None
+        at = mark.index if mark else 0
+        flow = "${" in source.line(source.mark(at).line)
+        hint = "; between { } or [ ] a text with ${…} needs quotes" if flow else ""
+        raise source.refuse(at, f"this is no YAML: {said}{hint}") from None
 
 
 class _Reader:
