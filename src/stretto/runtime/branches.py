@@ -13,7 +13,7 @@ from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outco
 from stretto.core.policies import positive
 from stretto.core.step import Branch, Step
 from stretto.runtime.live import Live, LiveBranches
-from stretto.runtime.state import ROOM
+from stretto.runtime.state import Rank, was_granted
 
 MAX_REFUSED = 10_000
 """After so many starts that nobody wants any more, the block that goes on starting is interrupted."""
@@ -62,10 +62,8 @@ class TaskBranches(LiveBranches):
         seconds = self.limits.execution_timeout if timeout is None else timeout
         live = self.live[index] = Live(index, path, memory, required, seconds)
         self._tally.started += 1
-        self._state.active += 1
         live.task = self._loop.create_task(self._branch(step, input, path, live, queued))
-        if seconds is not None:
-            live.timer = self._loop.call_later(seconds, self._expire, live)
+        self._state.enter(live.task)
         return index
 
     async def _queue(self, path: Path, memory: int, priority: float) -> float:
@@ -73,10 +71,13 @@ class TaskBranches(LiveBranches):
         future = self._room.queue(memory, priority)
         self._waiting = True
         try:
-            await self._state.wait(future, path, ROOM, soft=True)
-        except CancelledError:
-            if future.done() and not future.cancelled() and self.reason is None:
-                self._leave_room(memory)
+            await self._state.wait(future, path, "room", Rank.ROOM)
+            if self.reason is not None and was_granted(future):
+                self._room.give_back(memory)
+        except BaseException:
+            if was_granted(future):
+                self._room.give_back(memory)
+            self._serve()
             raise
         finally:
             self._waiting = False
@@ -104,6 +105,8 @@ class TaskBranches(LiveBranches):
         try:
             if live.doomed:
                 raise CancelledError
+            if live.seconds is not None:
+                live.timer = self._loop.call_later(live.seconds, self._expire, live)
             outcome = Completed(await self._door.perform(step, input, path, queued, self, live))
         except CancelledError:
             because = live.reason or self.reason or "the step cancelled itself"
@@ -140,10 +143,9 @@ class TaskBranches(LiveBranches):
         if self._idle is not None and not self.live:
             state.wake(self._idle)
         if state.meetings.places:
-            state.meetings.gone(self, live.path)
-        state.active -= 1
-        if state.active <= 0:
-            state.suspect()
+            state.meetings.look(live.path)
+        if live.task is not None:
+            state.quit(live.task)
 
     @property
     def outcomes(self) -> list[Outcome[Any]]:
@@ -179,10 +181,11 @@ class TaskBranches(LiveBranches):
         return Branch(index, self._names[index].rpartition("/")[2], self._outcomes[index])
 
     async def _wait_for_news(self) -> None:
-        self._news = self._news or self._loop.create_future()
+        news: asyncio.Future[None] = self._loop.create_future()
+        self._news.append(news)
         self._waiting = True
         try:
-            await self._state.wait(self._news, self.path, "its branches", soft=True)
+            await self._state.wait(news, self.path, "its branches", Rank.NEWS)
         finally:
             self._waiting = False
 
@@ -192,12 +195,12 @@ class TaskBranches(LiveBranches):
         if error is not None and not self._interrupted:
             self.stop(f"the block that started it ended with {type(error).__name__}")
         if self._state.meetings.places:
-            self._state.meetings.gone(self, None)
+            self._state.meetings.look()
         outer: CancelledError | None = None
         while self.live:
             self._idle = self._loop.create_future()
             try:
-                await self._state.wait(self._idle, self.path, "its branches", soft=True)
+                await self._state.wait(self._idle, self.path, "its branches", Rank.CHILDREN)
             except CancelledError as cancelled:
                 outer = cancelled
                 self.stop("its parent was cancelled")

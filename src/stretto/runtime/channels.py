@@ -9,7 +9,7 @@ from typing import Any
 from stretto.core.events import Path
 from stretto.core.policies import whole
 from stretto.core.resources import Channel, Channels, EndOfChannel
-from stretto.runtime.state import RunState
+from stretto.runtime.state import RunState, was_granted
 
 
 class BranchChannels(Channels):
@@ -55,15 +55,14 @@ class BoundedChannel(Channel[Any]):
 
     async def receive(self, timeout: float | None = None) -> Any:
         """Takes an item out; raises ``EndOfChannel`` or, after ``timeout`` seconds, ``TimeoutError``."""
-        if timeout is not None:
-            if not self._inside and not self._closed:
-                await self._turn(self._receivers, "an item", timeout)
-            if not self._inside and not self._closed:
-                raise TimeoutError
+        loop = asyncio.get_running_loop()
+        until = None if timeout is None else loop.time() + timeout
         while not self._inside:
             if self._closed:
                 raise EndOfChannel
-            await self._turn(self._receivers, "an item")
+            if until is not None and loop.time() >= until:
+                raise TimeoutError
+            await self._turn(self._receivers, "an item", until)
         item = self._inside.popleft()
         self._wake(self._senders)
         return item
@@ -83,21 +82,21 @@ class BoundedChannel(Channel[Any]):
                 self._state.wake(future)
                 return
 
-    async def _turn(self, row: deque[asyncio.Future[None]], what: str, timeout: float | None = None) -> None:
+    async def _turn(self, row: deque[asyncio.Future[None]], what: str, until: float | None = None) -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         row.append(future)
         try:
-            if timeout is None:
+            if until is None:
                 await self._state.wait(future, self._path, what)
                 return
-            timer = loop.call_later(timeout, self._state.wake, future)
+            timer = loop.call_at(until, self._state.wake, future)
             try:
                 await future  # the clock wakes this one: it is never part of a deadlock
             finally:
                 timer.cancel()
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
+            if was_granted(future):
                 self._wake(row)
             raise
         finally:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 class RunContext(Context):
     """The context of one step of one run."""
 
-    __slots__ = ("_asked", "_depth", "_names", "clock", "live", "parent", "path", "scope", "state")
+    __slots__ = ("_asked", "_depth", "_names", "asking", "clock", "left", "live", "parent", "path", "scope", "state")
 
     def __init__(
         self,
@@ -45,8 +45,9 @@ class RunContext(Context):
         self.state, self.path, self._depth, self.parent = state, path, depth, parent
         self.scope, self.live = scope, live
         self.clock: asyncio.Timeout | None = None
+        self.left: float | None = None
         self._names: dict[str, int] | None = None
-        self._asked = 0
+        self._asked = self.asking = 0
 
     def child_path(self, step: Step[Any, Any], name: str | None) -> Path:
         """Returns the identity of a child: its name, with ``#2`` when that name was asked for before."""
@@ -170,6 +171,6 @@ def _workers(context: RunContext) -> Workers:
 _OWN: dict[type[Any], Callable[[RunContext], Any]] = {
     Clock: lambda context: RunClock(context.state.now),
     Channels: lambda context: BranchChannels(context.state, context.path),
-    Meetings: lambda context: BranchMeetings(context.state, context.path, context.scope),
+    Meetings: lambda context: BranchMeetings(context.state, context.path),
     Workers: _workers,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from asyncio import CancelledError
 from collections.abc import Collection
 from typing import Any, Protocol
 
@@ -15,14 +14,16 @@ from stretto.core.outcome import Cancelled, Outcome, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.step import Branches, Step
 from stretto.runtime.room import Room
-from stretto.runtime.state import ROOM, RunState
+from stretto.runtime.state import FORCED, Rank, RunState, was_granted
 
 
 class Live:
     """A branch that runs: its task, its room, its clock, and why it is being stopped."""
 
     __slots__ = (
+        "asking",
         "begun",
+        "deadline",
         "doomed",
         "expired",
         "index",
@@ -42,7 +43,9 @@ class Live:
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.left: float | None = None
+        self.deadline: float | None = None
         self.begun = self.doomed = self.lent = False
+        self.asking = 0
         self.expired: float | None = None
         self.reason: str | None = None
 
@@ -54,8 +57,9 @@ class Live:
             self.doomed = True
 
     def pause(self, now: float) -> None:
-        """Stops the branch's clock."""
-        if self.timer is not None and self.expired is None:
+        """Stops the branch's clock while something in it waits for a human."""
+        self.asking += 1
+        if self.timer is not None and self.deadline is None:
             self.left = self.timer.when() - now
             self.timer.cancel()
             self.timer = None
@@ -96,7 +100,7 @@ class LiveBranches(Branches):
         self._ended: list[int] = []
         self.live: dict[int, Live] = {}
         self._tally = Tally()
-        self._news: asyncio.Future[None] | None = None
+        self._news: list[asyncio.Future[None]] = []
         self._idle: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -104,6 +108,7 @@ class LiveBranches(Branches):
         self._in_body = self._waiting = self._interrupted = False
         self._refused = self._told = 0
         self._lent = False
+        self._returning: set[int] = set()
         self.closed = False
         self.reason: str | None = None
         self.deadline: float | None = None
@@ -116,8 +121,12 @@ class LiveBranches(Branches):
     def _leave_room(self, memory: int) -> None:
         self._room.give_back(memory)
         if self._room.waiting:
-            while (future := self._room.next()) is not None:
-                self._state.wake(future)
+            self._serve()
+
+    def _serve(self) -> None:
+        """Lets those in for whom there is room now."""
+        while (future := self._room.next()) is not None:
+            self._state.wake(future)
 
     def stop(self, reason: str) -> None:
         """Cancels what runs, refuses what waits, and sets the time until which branches may take to stop."""
@@ -135,7 +144,7 @@ class LiveBranches(Branches):
             live.cancel()
         waiting, self._room.waiting = self._room.waiting, []
         for *_, future in waiting:
-            self._state.wake(future)
+            self._state.wake(future, FORCED)
         outside = self._in_body and not self._waiting and self._parent is not asyncio.current_task()
         if outside and self._parent is not None:
             self._interrupted = True
@@ -162,6 +171,7 @@ class LiveBranches(Branches):
         if live.timer is not None:
             live.timer.cancel()
         grace = self.limits.cancellation_timeout
+        live.deadline = self._loop.time() + grace
         live.timer = self._loop.call_later(grace, self._abandon, live, grace)
         live.cancel()
 
@@ -183,15 +193,18 @@ class LiveBranches(Branches):
 
     def lend(self, live: Live) -> None:
         """Gives a branch's room to others while it waits for a human."""
+        if live.lent or live.index not in self.live:
+            return
         live.lent = self._lent = True
         self._leave_room(live.memory)
         self._tell()
 
     def _tell(self) -> None:
         """Wakes who waits for the next thing that happens here."""
-        if self._news is not None:
-            news, self._news = self._news, None
-            self._state.wake(news)
+        if self._news:
+            news, self._news = self._news, []
+            for future in news:
+                self._state.wake(future)
 
     @property
     def room(self) -> int:
@@ -200,21 +213,42 @@ class LiveBranches(Branches):
 
     async def reclaim(self, live: Live) -> None:
         """Waits for room again, before everybody else."""
-        if not self._room.take(live.memory):
-            future = self._room.queue(live.memory, float("inf"))
-            try:
-                await self._state.wait(future, live.path, ROOM, soft=True)
-            except CancelledError:
-                if future.done() and not future.cancelled() and self.reason is None:
-                    self._leave_room(live.memory)
-                raise
-        if self.reason is None:
+        if not live.lent or live.index in self._returning:
+            return
+        self._returning.add(live.index)
+        try:
+            if not self._room.take(live.memory):
+                await self._regain(live)
+            if live.index in self._returning:
+                live.lent = False
+            else:
+                self._leave_room(live.memory)
+        finally:
+            self._returning.discard(live.index)
+
+    async def _regain(self, live: Live) -> None:
+        future = self._room.queue(live.memory, float("inf"))
+        try:
+            if await self._state.wait(future, live.path, "room", Rank.RETURN) == FORCED:
+                self._room.force(live.memory)
+        except BaseException:
+            if was_granted(future):
+                self._leave_room(live.memory)
+            raise
+
+    def retake(self, live: Live) -> None:
+        """Gives a branch its room again although none may be free: it was cancelled, and may still go on."""
+        if live.lent and live.index in self.live:
             live.lent = False
+            self._returning.discard(live.index)
+            self._room.force(live.memory)
 
     def resume_clock(self, live: Live) -> None:
-        """Lets a paused branch's clock go on."""
-        if live.left is not None and live.index in self.live:
-            live.timer = self._loop.call_later(live.left, self._expire, live)
+        """Lets a paused branch's clock go on when nothing in it waits for a human any more."""
+        live.asking -= 1
+        if not live.asking and live.left is not None:
+            if live.index in self.live and live.deadline is None:
+                live.timer = self._loop.call_later(live.left, self._expire, live)
             live.left = None
 
     def parties(self) -> Collection[Live]:

@@ -24,43 +24,52 @@ async def ask(context: RunContext, request: Request, request_id: str) -> Answer:
     future: asyncio.Future[Answer] = loop.create_future()
     state.questions[request_id] = future
     state.emit(asked)
-    lender = next((c for c in context.lineage() if c.live is not None and c.scope is not None), None)
     chain = context.lineage()
-    left = _pause(chain, loop.time())
+    _pause(chain, loop.time())
+    lender = next((c for c in chain if c.live is not None), None)
     if lender is not None and lender.scope is not None and lender.live is not None:
         lender.scope.lend(lender.live)
     try:
-        async with asyncio.timeout(request.timeout):
-            answer = await future
-    except TimeoutError:
-        answer = Answer(
-            choice=request.default or "", reason=f"nobody answered within {request.timeout:g} s", by="timeout"
-        )
+        answer = await _answered(future, request)
+        if lender is not None and lender.scope is not None and lender.live is not None:
+            await lender.scope.reclaim(lender.live)
     finally:
         state.questions.pop(request_id, None)
-    if lender is not None and lender.scope is not None and lender.live is not None:
-        await lender.scope.reclaim(lender.live)
-    _resume(chain, left, loop.time())
+        if lender is not None and lender.scope is not None and lender.live is not None:
+            lender.scope.retake(lender.live)
+        _resume(chain, loop.time())
     state.answers[request_id] = answer
     state.emit(Answered(context.path, state.now(), request_id, answer.choice, answer.value, answer.reason, answer.by))
     return answer
 
 
-def _pause(chain: list[RunContext], now: float) -> list[float | None]:
-    left: list[float | None] = []
+async def _answered(future: asyncio.Future[Answer], request: Request) -> Answer:
+    try:
+        async with asyncio.timeout(request.timeout):
+            return await future
+    except TimeoutError:
+        reason = f"nobody answered within {request.timeout:g} s"
+        return Answer(choice=request.default or "", reason=reason, by="timeout")
+
+
+def _pause(chain: list[RunContext], now: float) -> None:
     for context in chain:
-        when = context.clock.when() if context.clock is not None else None
-        left.append(None if when is None else when - now)
-        if context.clock is not None and when is not None:
-            context.clock.reschedule(None)
+        context.asking += 1
+        clock = context.clock
+        if clock is not None and not clock.expired() and (when := clock.when()) is not None:
+            context.left = when - now
+            clock.reschedule(None)
         if context.live is not None:
             context.live.pause(now)
-    return left
 
 
-def _resume(chain: list[RunContext], left: list[float | None], now: float) -> None:
-    for context, seconds in zip(chain, left, strict=True):
-        if context.clock is not None and seconds is not None:
-            context.clock.reschedule(now + seconds)
+def _resume(chain: list[RunContext], now: float) -> None:
+    """Lets the clocks go on inside which nobody else is asked."""
+    for context in chain:
+        context.asking -= 1
+        if not context.asking and context.left is not None:
+            if context.clock is not None:
+                context.clock.reschedule(now + context.left)
+            context.left = None
         if context.live is not None and context.scope is not None:
             context.scope.resume_clock(context.live)

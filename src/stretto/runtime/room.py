@@ -28,15 +28,21 @@ class Room:
     @property
     def free(self) -> int:
         """How many slots are free and waited for by nobody."""
-        return 0 if self.waiting else max(0, self._free)
+        return 0 if self._waited_for() else max(0, self._free)
 
     def take(self, memory: int) -> bool:
         """Takes a slot and bytes if nobody waits and they are free."""
-        if self.waiting or not self._fits(memory):
+        if self._waited_for() or not self._fits(memory):
             return False
         self._free -= 1
         self._reserved += memory
         return True
+
+    def _waited_for(self) -> bool:
+        """Says whether somebody waits; those who gave up are forgotten."""
+        while self.waiting and self.waiting[0][3].done():
+            heapq.heappop(self.waiting)
+        return bool(self.waiting)
 
     def _fits(self, memory: int) -> bool:
         return self._free > 0 and (not memory or self._reserved + memory <= self._allowed(memory))
@@ -60,6 +66,11 @@ class Room:
         heapq.heappush(self.waiting, (-priority, next(self._order), memory, future))
         return future
 
+    def force(self, memory: int) -> None:
+        """Takes a slot and bytes, free or not."""
+        self._free -= 1
+        self._reserved += memory
+
     def give_back(self, memory: int) -> None:
         """Frees a slot and its bytes."""
         self._free += 1
@@ -67,15 +78,9 @@ class Room:
 
     def next(self) -> asyncio.Future[None] | None:
         """Returns the waiter whose turn it is, its slot taken for it, or None."""
-        while self.waiting:
-            _, _, memory, future = self.waiting[0]
-            if future.done():
-                heapq.heappop(self.waiting)
-            elif self._fits(memory):
-                heapq.heappop(self.waiting)
-                self._free -= 1
-                self._reserved += memory
-                return future
-            else:
-                return None
-        return None
+        if not self._waited_for() or not self._fits(self.waiting[0][2]):
+            return None
+        _, _, memory, future = heapq.heappop(self.waiting)
+        self._free -= 1
+        self._reserved += memory
+        return future

@@ -275,6 +275,9 @@ class Run(Generic[T]):
                 await branches.start(self.step, self._input)
         except asyncio.CancelledError:
             self._stop_reason = self._stop_reason or "cancelled from outside"
+        finally:
+            if driver is not None:
+                self.state.quit(driver)
         outcome: Outcome[T] = (
             branches.outcomes[0] if branches.outcomes else NotStarted(self._stop_reason or "cancelled")
         )

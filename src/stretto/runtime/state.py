@@ -26,13 +26,22 @@ from stretto.runtime.meetings import Ground
 from stretto.runtime.shared import Shared
 from stretto.runtime.workers import WorkerPool
 
-class Rank(IntEnum):
-    """Whose wait is failed first when nobody can go on; ``CHILDREN`` never is: somebody below waits as well."""
+FORCED = "forced"
+"""What a wait for one's own room gives when the room is more than there is."""
 
-    MEETING = 0
-    ROOM = 1
-    NEWS = 2
-    CHILDREN = 3
+
+class Rank(IntEnum):
+    """Whose wait is ended first when nobody can go on.
+
+    ``RETURN`` is granted: who gave its room to others while a human thought takes it back from those who wait for it.
+    The others are failed, but ``CHILDREN`` never is: somebody below waits as well.
+    """
+
+    RETURN = 0
+    MEETING = 1
+    ROOM = 2
+    NEWS = 3
+    CHILDREN = 4
 
 
 class Wait(NamedTuple):
@@ -159,7 +168,10 @@ class RunState:
             return
         told = [str(wait) for wait in self.blocked.values() if wait.path]
         for future in [future for future, wait in self.blocked.items() if wait.rank is first]:
-            self.fail(future, DeadlockError(told))
+            if first is Rank.RETURN:
+                self.wake(future, FORCED)
+            else:
+                self.fail(future, DeadlockError(told))
 
     def leave(self, path: Path, scope: Any) -> None:
         """Forgets a set of branches that has ended."""
@@ -181,4 +193,4 @@ class RunState:
 
 def was_granted(future: asyncio.Future[Any]) -> bool:
     """Says whether a future was resolved with what its waiter, who is being cancelled, must now hand on."""
-    return future.done() and not future.cancelled() and future.exception() is None
+    return future.done() and not future.cancelled() and future.exception() is None and future.result() != FORCED
