@@ -22,7 +22,7 @@ USAGE = """usage: python3 dev.py run [PATH]     run the survey example
        python3 dev.py test           linters, types, tests and the coverage gate
        python3 dev.py test ARGS...   only pytest, with these arguments
        python3 dev.py check          only linters and types
-       python3 dev.py bench          the benchmarks"""
+       python3 dev.py bench          the benchmarks; --quick, --only NAME, --check, --write (the README's table)"""
 EVERY_BRANCH = ("core", "planning")  # 100 % here, NINETY elsewhere
 NINETY = 90.0
 
