@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from stretto.cli.execution import Finished
@@ -69,8 +70,19 @@ def document_of(finished: Finished) -> dict[str, Any]:
     return {**made, "name": finished.name}
 
 
-def report(screen: Screen, finished: Finished, *, machine: str = "", quiet: bool = False) -> Exit:
-    """Tells how a run ended; ``machine`` is ``json`` for a document on stdout, ``events`` for one on a single line."""
+def report(
+    screen: Screen,
+    finished: Finished,
+    *,
+    machine: str = "",
+    quiet: bool = False,
+    tell: Callable[[Any], Any] | None = None,
+) -> Exit:
+    """Tells how a run ended, and returns the exit status for that.
+
+    ``machine`` is ``json`` for a document on stdout, ``events`` for one on a single line. ``tell`` makes of the run's
+    value what is shown of it.
+    """
     code = exit_of_outcome(finished.outcome)
     raised = error_of(finished.outcome)
     if raised is not None:
@@ -85,7 +97,7 @@ def report(screen: Screen, finished: Finished, *, machine: str = "", quiet: bool
             value = finished.outcome.value
             screen.line(value if isinstance(value, str) else json.dumps(json_of(value), ensure_ascii=False))
     else:
-        _summary(screen, finished)
+        _summary(screen, finished, tell)
     if code is not Exit.OK:
         _kept(screen, finished)
     return code
@@ -134,10 +146,11 @@ def output_rows(output: Any) -> list[tuple[str, str]]:
     return [("output", short(output))]
 
 
-def _summary(screen: Screen, finished: Finished) -> None:
+def _summary(screen: Screen, finished: Finished, tell: Callable[[Any], Any] | None) -> None:
     first, style, rows = headline(finished.name, finished.outcome.status, finished.fold)
     if isinstance(finished.outcome, Completed):
-        rows += output_rows(json_of(finished.outcome.value))
+        value = finished.outcome.value
+        rows += output_rows(json_of(value if tell is None else tell(value)))
     if finished.stored:
         brief = finished.run_id
         rows.append(("run", f"{brief}   stretto show {brief} · stretto gantt {brief}"))

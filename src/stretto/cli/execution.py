@@ -89,8 +89,9 @@ class Session:
     async def _execute(self, step: Step[Any, Any], input: Any, settings: RunSettings) -> Finished:
         async with self.store:
             await self.store.runs(1)  # opens it, or says why it cannot be, before the run's clock starts
+            settings["store"] = self.store
             fold, cursor = SpanFold(), 0
-            async with start(step, input, **settings, store=self.store) as run:
+            async with start(step, input, **settings) as run:
                 self._run = run
                 cursor = await self._follow(run, fold)
             self._feed(run, fold, cursor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 from stretto.core.errors import DefinitionError, RunNotFound, StepTimeout, StoreError, StrettoError
 from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outcome, TimedOut
@@ -26,7 +27,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130, "the run was cancelled, by Ctrl-C or from elsewhere"
     PIPE = 141, "whoever read the output went away before it was written"
 
-    def __new__(cls, number: int, meaning: str) -> Exit:
+    def __new__(cls, number: int, meaning: str) -> Self:
         """Makes a number that says what it means."""
         made = int.__new__(cls, number)
         made._value_ = number

@@ -21,7 +21,10 @@ MOST_LINES = 200
 def plan(
     context: typer.Context,
     target: Annotated[
-        str, typer.Argument(help="flow.py, flow.py:name, module:name, plan.yaml or instance.json", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TARGET", help="flow.py, flow.py:name, module:name, plan.yaml or instance.json", show_default=False
+        ),
     ],
     mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart on stdout.")] = False,
     dot: Annotated[bool, typer.Option("--dot", help="Graphviz's language on stdout.")] = False,

@@ -25,9 +25,9 @@ def tell(screen: Screen, error: BaseException) -> Exit:
     """Writes an error that a command ended with to stderr, and returns the exit status for it."""
     if screen.debug:
         screen.err.print("".join(traceback.format_exception(error)), soft_wrap=True)
-    screen.say(f"stretto: {clean(str(error)) or type(error).__name__}", "red")
-    if isinstance(error, CodeChanged):
-        screen.say("  on the command line: --on-change accept, or --map OLD=NEW for steps that were renamed", "yellow")
+    for place, line in enumerate(str(error).splitlines() or [type(error).__name__]):
+        screen.say(f"{'stretto: ' if not place else '  '}{clean(line)}", "red")
+    _tell_way_out(screen, error)
     for note in getattr(error, "__notes__", ()):
         if not note.startswith(NOTE):
             screen.say(f"  {clean(note)}", "bright_black")
@@ -35,6 +35,11 @@ def tell(screen: Screen, error: BaseException) -> Exit:
         for line in user_frames(error.__cause__):
             screen.say(line, "bright_black")
     return exit_of_error(error)
+
+
+def _tell_way_out(screen: Screen, error: BaseException) -> None:
+    if isinstance(error, CodeChanged):
+        screen.say("  on the command line: --on-change accept, or --map OLD=NEW for steps that were renamed", "yellow")
 
 
 def tell_failure(screen: Screen, error: BaseException, indent: str = "") -> None:
@@ -46,6 +51,7 @@ def tell_failure(screen: Screen, error: BaseException, indent: str = "") -> None
     told = f"{type(error).__name__}: {message}" if message else type(error).__name__
     for line in told.splitlines()[:20]:
         screen.say(f"{indent}{clean(line)}", "red")
+    _tell_way_out(screen, error)
     for note in getattr(error, "__notes__", ()):
         if not note.startswith(NOTE):
             screen.say(f"{indent}  {clean(note)}", "bright_black")

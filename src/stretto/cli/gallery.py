@@ -80,8 +80,9 @@ def _caption(path: Path) -> str:
 
 
 def _plan(path: Path, name: str) -> Example:
-    first = path.read_text("utf-8").partition("\n")[0]
-    return Example(name, path, first.removeprefix("#").strip() if first.startswith("#") else "A plan file.")
+    comments = [line.removeprefix("# ") for line in path.read_text("utf-8").splitlines() if line.startswith("# ")]
+    sentences = [line for line in comments if line[:1].isupper()]
+    return Example(name, path, sentences[0] if sentences else "A plan file.")
 
 
 def named(name: str) -> Example:
@@ -145,17 +146,19 @@ def run(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     words: Annotated[list[str] | None, typer.Argument(metavar="[ARGS]...", help="What the example takes.")] = None,
 ) -> None:
-    """Run an example; what follows its name goes to it (a package) or to `stretto run`."""
+    """Run an example; what follows its name goes to the example (a package), or makes `stretto run` of it."""
     import subprocess
 
     example = named(name)
     rest = words or []
     if example.path.is_dir():
         root = example.path.parent
-        command = [sys.executable, "-m", f"{root.name}.{example.name}"]
-        if (root.parent / "__init__.py").is_file():  # the installed package's own
-            command, root = [sys.executable, "-m", f"stretto.{root.name}.{example.name}"], Path.cwd().joinpath("x")
-        code = subprocess.call([*command, *rest], env=_environment(root.parent))
+        inside = (root.parent / "__init__.py").is_file()  # the examples that are installed with the package
+        module = f"stretto.{root.name}.{example.name}" if inside else f"{root.name}.{example.name}"
+        command = [sys.executable, "-m", module, *rest]
+        code = subprocess.call(command, env=_environment(root.parent.parent if inside else root.parent))
+    elif not rest and "__main__" in example.path.read_text("utf-8"):
+        code = subprocess.call([sys.executable, str(example.path)])
     else:
         code = subprocess.call([sys.executable, "-m", "stretto", "run", str(example.path), *rest])
     if code:

@@ -83,8 +83,10 @@ class LiveView(Viewer):
         if counted.retries:
             told += f" · {counted.retries:,} {'retry' if counted.retries == 1 else 'retries'}"
         seconds, path = counted.bottleneck(fold)
-        longest = cut(f"   bottleneck so far: {clean(path)} {duration_text(seconds)}", max(0, width - cells(told)))
-        pieces = [(told, "bold"), (longest if path else "", "dark_orange")]
+        head = f"   bottleneck so far {duration_text(seconds)} "
+        room = width - cells(told) - cells(head)
+        longest = head + _tail(clean(path), room) if path and room > 8 else ""
+        pieces = [(told, "bold"), (longest, "dark_orange")]
         return pieces if self._screen.unicode else [(text.translate(_ASCII), style) for text, style in pieces]
 
 
@@ -124,6 +126,13 @@ def _row(row: TreeRow, fold: SpanFold, width: int, unicode: bool) -> list[tuple[
     return pieces if unicode else [(text.translate(_ASCII), style) for text, style in pieces]
 
 
+def _tail(path: str, room: int) -> str:
+    """Returns the end of a path, which tells more than its beginning."""
+    while cells(path) > room and "/" in path.lstrip("…/"):
+        path = "…/" + path.lstrip("…/").partition("/")[2]
+    return cut(path, room)
+
+
 def _spinner(unicode: bool) -> str:
     frames = SPINNER if unicode else PLAIN_SPINNER
     return frames[int(time.monotonic() * 10) % len(frames)]
@@ -153,7 +162,7 @@ def _told(row: TreeRow) -> tuple[str, str]:
         notes.append(f"{len(span.retries)} {'retry' if len(span.retries) == 1 else 'retries'}")
     if span.source not in ("", "run"):
         notes.append(span.source)
-    if span.queued > 0.05:
+    if span.queued > 0.5:
         notes.append(f"queued {duration_text(span.queued)}")
     if span.messages and span.end is None:
         notes.append(clean(span.messages[-1].text))

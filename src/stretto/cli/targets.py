@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,7 +23,7 @@ from stretto.workflows.planned import PlannedWorkflow
 from stretto.workflows.workflow import Workflow
 
 if TYPE_CHECKING:
-    from stretto.planfiles.load import LoadedPlan
+    from stretto.planfiles import LoadedPlan
 
 PLAN_FILES = (".yaml", ".yml", ".json")
 """How names of plan files end."""
@@ -44,6 +44,16 @@ class Target:
     step: Step[Any, Any] | None
     plan: ExecutionPlan | None = None
     given: Any = None
+    loaded: LoadedPlan | None = None
+
+    def input(self, value: Any) -> Any:
+        """Returns what is run on: of a plan file, the defaults of its inputs with the value's in their place."""
+        if self.loaded is None or value is None:
+            return value
+        if not isinstance(value, Mapping):
+            raise DefinitionError(f"the input of {self.text} is a mapping of names to values, not {value!r:.60}")
+        names: Mapping[str, Any] = value
+        return dict(self.loaded.with_input(names).given)
 
     @property
     def runnable(self) -> Step[Any, Any]:
@@ -161,10 +171,11 @@ def _runnables(module: ModuleType) -> Iterator[str]:
 def _plan_file(path: Path, folder: str) -> Target:
     if not path.is_file():
         raise _no_file(path)
-    from stretto.planfiles.load import load_plan
+    from stretto.planfiles import load_plan
 
-    loaded: LoadedPlan = load_plan(path)
-    return Target(str(path), folder, loaded.workflow, loaded.plan)
+    loaded = load_plan(path)
+    step = None if loaded.format == "wfformat" else loaded.workflow
+    return Target(str(path), folder, step, loaded.plan, dict(loaded.given) or None, loaded)
 
 
 def bounded(step: Step[Any, Any], most: int) -> Step[Any, Any]:
