@@ -38,7 +38,10 @@ __all__ = [
 
 DEEPEST = 150
 """How many levels deep a stored value may be: what is written with so many can be read on any stack."""
-_LONG = 10**600  # longer decimal text is refused by ``int`` when ``sys.set_int_max_str_digits`` is at its lowest
+_LONG, _LOW = (
+    10**600,
+    -(10**600),
+)  # longer decimal text is refused by ``int`` when ``sys.set_int_max_str_digits`` is at its lowest
 
 
 @dataclass(frozen=True)
@@ -110,16 +113,22 @@ def to_plain(value: Any) -> Any:
 
 def _plain(value: Any, room: int) -> Any:
     kind = _class_of(value)
-    if kind in _TEXTUAL or (kind is int and -_LONG < value < _LONG) or (kind is float and isfinite(value)):
+    if kind in _TEXTUAL or (kind is int and _LOW < value < _LONG) or (kind is float and isfinite(value)):
         return value
     if not room:
         raise RecursionError
     room -= 1
     if kind is list:
-        return [item if type(item) in _TEXTUAL else _plain(item, room) for item in value]
+        return [
+            item if (k := type(item)) in _TEXTUAL or (k is int and _LOW < item < _LONG) else _plain(item, room)
+            for item in value
+        ]
     if kind is dict:
         if all(type(key) is str and not key.startswith("$") for key in value):
-            return {key: item if type(item) in _TEXTUAL else _plain(item, room) for key, item in value.items()}
+            return {
+                key: item if (k := type(item)) in _TEXTUAL or (k is int and _LOW < item < _LONG) else _plain(item, room)
+                for key, item in value.items()
+            }
         return {"$map": [[_plain(key, room), _plain(item, room)] for key, item in value.items()]}
     if kind is tuple:
         return {"$tuple": [_plain(item, room) for item in value]}
@@ -304,12 +313,12 @@ def encode(event: Event) -> str:
     """
     if isinstance(event, StepStarted):
         given = event.input
-        shown = str(given) if type(given) is int and -_LONG < given < _LONG else _dumps(preview(given))
+        shown = str(given) if type(given) is int and _LOW < given < _LONG else _dumps(preview(given))
         queued = f"{event.queued:.6f}" if event.queued else "0"
         return f'{{"input":{shown},"queued":{queued},"step":{_quoted(event.step)}}}'
     if isinstance(event, StepCompleted):
         made = event.output
-        kept = str(made) if type(made) is int and -_LONG < made < _LONG else _dumps(_output(made, event.path))
+        kept = str(made) if type(made) is int and _LOW < made < _LONG else _dumps(_output(made, event.path))
         return f'{{"output":{kept},"source":{_quoted(event.source)}}}'
     held: dict[str, Any] = {}
     for field in fields(event):

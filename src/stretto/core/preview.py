@@ -20,7 +20,8 @@ PREVIEW_TOTAL = 10_000
 
 _class_of: Callable[[object], type[object]] = type
 _ROWS = frozenset((list, tuple, set, frozenset, deque))
-_LONG = 10**100
+_SCALARS = frozenset((int, float, bool, type(None)))
+_LONG, _LOW = 10**100, -(10**100)
 _MARKS = 10  # characters that an item takes beside its text, about: quotes, brackets, a number
 
 
@@ -30,8 +31,11 @@ def preview(value: Any, depth: int = 3) -> Any:
     Collections show their first items, dataclasses and pydantic models their fields (those with ``repr=False`` left
     out), to ``depth`` levels; of what lies beyond nothing is read. Objects of other classes show their ``repr``.
     """
-    if type(value) is str and len(value) <= PREVIEW_TEXT:
+    kind = _class_of(value)
+    if kind is str and len(value) <= PREVIEW_TEXT:
         return value
+    if kind in _SCALARS:
+        return _number(value)
     return _Cut().shown(value, depth)
 
 
@@ -45,6 +49,11 @@ class _Cut:
 
     def shown(self, value: Any, depth: int) -> Any:
         self._left -= _MARKS
+        kind = _class_of(value)
+        if kind is str:
+            return self._text(value)
+        if kind in _SCALARS:
+            return _number(value)
         try:
             return self._shown(value, depth)
         except Exception as error:  # noqa: BLE001  # whatever a repr or a length raises, a preview must not
@@ -52,12 +61,6 @@ class _Cut:
 
     def _shown(self, value: Any, depth: int) -> Any:
         kind = _class_of(value)
-        if kind is str:
-            return self._text(value)
-        if value is None or kind is bool:
-            return value
-        if kind is int or kind is float:
-            return self._number(value)
         if kind is dict:
             return self._fields(value.items(), len(value), depth) if depth else self._size(value)
         if kind in _ROWS:
@@ -76,11 +79,6 @@ class _Cut:
     def _text(self, text: str) -> Any:
         shown = self._spent(text[:PREVIEW_TEXT])
         return shown if len(shown) == len(text) else {"$cut": shown, "size": len(text)}
-
-    def _number(self, number: Any) -> Any:
-        if isinstance(number, float):
-            return number if isfinite(number) else {"$float": repr(number)}
-        return number if -_LONG < number < _LONG else {"$repr": f"<int of {number.bit_length():,} bits>"}
 
     def _size(self, value: Any) -> Any:
         return {"$cut": self._spent(f"{type(value).__qualname__} of {len(value)}"), "size": len(value)}
@@ -102,6 +100,15 @@ class _Cut:
             shown[self._spent(str(key)[:PREVIEW_TEXT])] = self.shown(item, depth - 1)
             taken += 1
         return shown if taken == size else {"$cut": shown, "size": size}
+
+
+def _number(value: Any) -> Any:
+    """Returns what JSON can hold of None, a truth value or a number."""
+    if type(value) is float:
+        return value if isfinite(value) else {"$float": repr(value)}
+    if type(value) is int and not _LOW < value < _LONG:
+        return {"$repr": f"<int of {value.bit_length():,} bits>"}
+    return value
 
 
 def _named_parts(value: Any, kind: type[object]) -> list[tuple[Any, Any]] | None:
