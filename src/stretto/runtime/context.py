@@ -89,9 +89,12 @@ class RunContext(Context):
             decided = await settle_in_flight(child, step)
             if decided is not None:
                 log.append(StepCompleted(path, now(), decided.value, "human"))
+                await self._kept()
                 return decided.value
         log.append(StepStarted(path, now(), input, queued, step.kind))
         try:
+            if state.durability == "sync" and not (step.transparent or step.policy.idempotent):
+                await log.flushed()  # else a crash would hide that it began, and it would run twice unasked
             if step.policy.plain:
                 output, source = await step.execute(input, child), "run"
             else:
@@ -103,7 +106,7 @@ class RunContext(Context):
             if live is not None and live.expired is not None:
                 log.append(StepTimedOut(path, now(), live.expired, "branch"))
                 raise StepTimeout(path, live.expired, "branch") from None
-            log.append(StepCancelled(path, now(), self._why(scope, live)))
+            log.append(StepCancelled(path, now(), child.why()))
             raise
         except BaseException as error:
             if isinstance(error, StepTimeout) and error.path == path:
@@ -112,18 +115,25 @@ class RunContext(Context):
                 log.append(StepFailed(path, now(), record(state, error, path)))
             note_path(error, path)
             raise
-        if state.durability == "sync":
-            await log.flushed()
+        await self._kept()
         return output
 
-    @staticmethod
-    def _why(scope: LiveBranches | None, live: Live | None) -> str:
-        if live is not None and live.reason:
-            return live.reason
-        while scope is not None:
-            if scope.reason:
-                return scope.reason
-            scope = scope.outer
+    async def _kept(self) -> None:
+        if self.state.durability == "sync":
+            await self.state.log.flushed()
+
+    def why(self) -> str:
+        """Returns why this step is being stopped."""
+        for context in self.lineage():
+            if context.clock is not None and context.clock.expired():
+                return f"{context.path!r} timed out"
+            if context.live is not None:
+                if context.live.reason:
+                    return context.live.reason
+                if context.live.expired is not None:
+                    return f"{context.path!r} timed out"
+                if context.scope is not None and context.scope.reason:
+                    return context.scope.reason
         return "cancelled"
 
     def branches(

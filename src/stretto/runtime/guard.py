@@ -14,6 +14,7 @@ from stretto.core.policies import AdaptiveTimeout, RetryPolicy
 from stretto.core.step import Request, Step
 from stretto.runtime.cache import CacheKey, input_key
 from stretto.runtime.fingerprints import fingerprint, individual
+from stretto.runtime.people import ask_anew
 from stretto.runtime.records import record
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def pause(retry: RetryPolicy, attempt: int, error: BaseException) -> float:
     asked = getattr(error, "retry_after", None)
     if isinstance(asked, int | float) and asked >= 0:
         return float(asked)
-    longest = min(retry.max_wait, retry.wait * retry.factor**attempt)
+    try:
+        longest = min(retry.max_wait, retry.wait * retry.factor**attempt)
+    except OverflowError:
+        longest = retry.max_wait
     return longest * (1 - retry.jitter * random.random())  # spreads retries, guards no secret
 
 
@@ -115,7 +119,7 @@ async def _again(child: RunContext, error: Exception) -> bool:
         choices=("retry", "abort"),
         reason=f"{type(error).__name__}: {error}",
     )
-    answer = await child.ask(request)
+    answer = await ask_anew(child, request, "failed")
     if answer.choice == "retry":
         return True
     raise HumanAborted(child.path, request.question, answer.reason) from error

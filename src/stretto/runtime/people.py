@@ -43,6 +43,17 @@ async def ask(context: RunContext, request: Request, request_id: str) -> Answer:
     return answer
 
 
+async def ask_anew(context: RunContext, request: Request, about: str) -> Answer:
+    """Asks what an earlier answer does not settle, because it is about what has happened since.
+
+    A question that nobody has answered keeps its id over restarts, so that an answer given meanwhile finds it.
+    """
+    number = 1
+    while (request_id := f"{context.path}?{about}{number}") in context.state.answers:
+        number += 1
+    return await ask(context, request, request_id)
+
+
 async def _answered(future: asyncio.Future[Answer], request: Request) -> Answer:
     try:
         async with asyncio.timeout(request.timeout):

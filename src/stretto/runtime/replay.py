@@ -16,10 +16,12 @@ from stretto.core.events import (
     StepAbandoned,
     StepCompleted,
     StepStarted,
+    StepUndone,
     name_of,
 )
 from stretto.core.outcome import Completed
 from stretto.core.step import Answer, Request, Step
+from stretto.runtime.people import ask_anew
 
 if TYPE_CHECKING:
     from stretto.runtime.context import RunContext
@@ -42,7 +44,7 @@ def replay(events: Iterable[Event]) -> Replay:
     """Folds a log into what is completed, what may have been under way, and what humans have answered.
 
     A step that was started and has no end, was cancelled, timed out or abandoned counts as in flight: how far it came
-    is not known. One that raised does not: it said so.
+    is not known. One that raised does not: it said so. What was undone is to be done again, and undone again.
     """
     found = Replay()
     for event in events:
@@ -61,7 +63,15 @@ def replay(events: Iterable[Event]) -> Replay:
             )
         elif isinstance(event, RunStarted):
             found.started = event
+        elif isinstance(event, StepUndone) and event.error is None:
+            undone = [path for path in found.done if _is_at(path, event.path) or _is_at(path, f"{event.path}.undo")]
+            for path in undone:
+                del found.done[path]
     return found
+
+
+def _is_at(path: Path, top: Path) -> bool:
+    return path == top or path.startswith(top + "/")
 
 
 def check_code(
@@ -78,6 +88,7 @@ def check_code(
     if mapping:
         found.done = {_renamed(path, mapping): output for path, output in found.done.items()}
         found.in_flight = {_renamed(path, mapping) for path in found.in_flight}
+        found.answers = {_renamed(request_id, mapping): answer for request_id, answer in found.answers.items()}
     then = {
         _renamed(path, mapping or {}): digest for path, digest in (found.started.code if found.started else {}).items()
     }
@@ -96,7 +107,7 @@ def check_code(
 
 def _renamed(path: Path, mapping: Mapping[str, str]) -> Path:
     for old, new in mapping.items():
-        if path == old or path.startswith((old + "/", old + "[", old + "#")):
+        if path == old or path.startswith((old + "/", old + "[", old + "#", old + "?")):
             return new + path[len(old) :]
     return path
 
@@ -121,12 +132,11 @@ async def settle_in_flight(child: RunContext, step: Step[Any, Any]) -> Completed
             f"{question}; it is not idempotent, so it is not run again unasked: resume with in_flight='retry' or "
             "'ask', or say idempotent=True"
         )
-    answer = await child.ask(
-        Request(
-            question=f"{question}: run {name_of(path)!r} again, skip it with a value, or abort?",
-            choices=("retry", "skip", "abort"),
-        )
+    request = Request(
+        question=f"{question}: run {name_of(path)!r} again, skip it with a value, or abort?",
+        choices=("retry", "skip", "abort"),
     )
+    answer = await ask_anew(child, request, "again")
     if answer.choice == "skip":
         return Completed(answer.value)
     if answer.choice == "retry":

@@ -1,0 +1,313 @@
+"""Questions to humans: no room is held, no clock runs, several may be open, and answers outlive the process."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from stretto.core.errors import HumanAborted, StepTimeout
+from stretto.core.function import step
+from stretto.core.outcome import Completed
+from stretto.core.policies import ParallelResourceLimits
+from stretto.core.step import Answer, Context, Request
+from stretto.runtime.run import Run, start
+from tests.runtime.stage import SLOW, good, kinds, named, sleeper, together, virtually, watch
+
+OK = Request(question="go on?")
+
+
+def asker(name: str = "asks", request: Request = OK, then: float = 0.0, **settings: Any) -> Any:
+    async def ask(x: Any, context: Context) -> Any:
+        answer = await context.ask(request)
+        await asyncio.sleep(then)
+        return answer.choice
+
+    return named(name, ask, **settings)
+
+
+def answered(work: Any, *answers: tuple[float, str, str], **settings: Any) -> Run[Any]:
+    """Runs a step, and answers its questions at their times."""
+
+    async def main() -> Run[Any]:
+        async with start(work, **settings) as run:
+            for at, request_id, choice in answers:
+                await asyncio.sleep(at - asyncio.get_running_loop().time())
+                assert run.answer(request_id, choice)
+        return run
+
+    run: Run[Any] = virtually(main)
+    return run
+
+
+def test_an_answer_reaches_who_asked_and_both_stand_in_the_log() -> None:
+    run = answered(asker(), (5, "asks?1", "approve"))
+    assert run.outcome == Completed("approve")
+    assert kinds(run) == ["run_started", "step_started", "asked", "answered", "step_completed", "run_ended"]
+
+
+@pytest.mark.parametrize("level", ["step", "branch", "workflow", "run"])
+def test_no_clock_runs_while_a_human_thinks(level: str) -> None:
+    ask = asker(timeout=10 if level == "step" else None, then=1)
+    outer = together(ask, execution_timeout=10 if level == "branch" else None)
+    if level == "workflow":
+        outer = step(name="all", timeout=10)(outer.function)
+    run = answered(outer, (1000, "all/asks?1", "approve"), timeout=10 if level == "run" else None)
+    assert run.outcome == Completed([Completed("approve")])
+
+
+@pytest.mark.parametrize("level", ["step", "branch", "workflow", "run"])
+def test_every_clock_goes_on_after_the_answer(level: str) -> None:
+    ask = asker(timeout=10 if level == "step" else None, then=11)
+    outer = together(ask, execution_timeout=10 if level == "branch" else None)
+    if level == "workflow":
+        outer = step(name="all", timeout=10)(outer.function)
+    run = answered(outer, (1000, "all/asks?1", "approve"), timeout=10 if level == "run" else None)
+    if level in ("step", "branch"):
+        assert [outcome.status for outcome in run.outcome.unwrap()] == ["timed_out"]
+    else:
+        assert run.outcome.status == "timed_out"
+    assert run.log[-1].at == pytest.approx(1010)
+
+
+@pytest.mark.parametrize("level", ["workflow", "run", "branch"])
+def test_a_clock_around_two_questions_stands_until_both_are_answered(level: str) -> None:
+    inner = together(asker("a"), asker("b"), name="inner")
+    if level == "workflow":
+        inner = step(name="inner", timeout=10)(inner.function)
+    outer = together(inner, execution_timeout=10 if level == "branch" else None)
+    run = answered(
+        outer,
+        (100, "all/inner/a?1", "approve"),
+        (200, "all/inner/b?1", "reject"),
+        timeout=10 if level == "run" else None,
+    )
+    assert run.outcome.unwrap()[0].unwrap() == [Completed("approve"), Completed("reject")]
+
+
+@pytest.mark.parametrize("level", ["workflow", "run", "branch"])
+def test_clocks_around_a_question_go_on_when_who_asked_was_cancelled(level: str) -> None:
+    async def main() -> Run[Any]:
+        inner = together(asker("asks"), sleeper(500, "works"), name="inner")
+        if level == "workflow":
+            inner = step(name="inner", timeout=10)(inner.function)
+        outer = together(inner, execution_timeout=10 if level == "branch" else None)
+        async with start(outer, timeout=10 if level == "run" else None) as run:
+            await asyncio.sleep(100)
+            assert run.cancel_branch("all/inner/asks", "no answer")
+        return run
+
+    run = virtually(main)
+    timed_out = run.outcome if level == "run" else run.outcome.unwrap()[0]
+    assert timed_out.status == "timed_out"
+    assert run.log[-1].at == pytest.approx(110)
+
+
+def test_the_room_of_who_asks_is_for_others_meanwhile_and_is_had_back_before_others() -> None:
+    order: list[str] = []
+
+    def worker(name: str) -> Any:
+        async def work(x: Any) -> None:
+            order.append(name)
+            await asyncio.sleep(10)
+
+        return named(name, work)
+
+    @step
+    async def asks(x: Any, context: Context) -> None:
+        await context.ask(OK)
+        order.append("answered")
+
+    work = together(asks, worker("b"), worker("c"), worker("d"), max_concurrent_executions=1)
+    run = answered(work, (15, "all/asks?1", "approve"))
+    assert order == ["b", "c", "answered", "d"]
+    assert run.log[-1].at == pytest.approx(30)
+
+
+def test_who_is_cancelled_while_it_asks_and_goes_on_has_its_room_again() -> None:
+    @step
+    async def impatient(x: Any, context: Context) -> str:
+        try:
+            async with asyncio.timeout(5):
+                await context.ask(OK)
+        except TimeoutError:
+            await asyncio.sleep(100)
+        return "done"
+
+    @step
+    async def main(x: Any, context: Context) -> Any:
+        async with context.branches(ParallelResourceLimits(max_concurrent_executions=1), SLOW) as branches:
+            for _ in range(3):
+                await branches.start(impatient, x)
+            async for _ in branches.completed():
+                pass
+            assert branches.room == 1
+        return branches.outcomes
+
+    run = watch(main)
+    assert run.outcome == Completed([Completed("done")] * 3)
+
+
+def test_two_questions_of_one_branch_give_its_room_back_once() -> None:
+    @step
+    async def asks_twice(x: Any, context: Context) -> Any:
+        answers = await asyncio.gather(context.ask(OK), context.ask(OK))
+        return [answer.choice for answer in answers]
+
+    @step
+    async def main(x: Any, context: Context) -> Any:
+        async with context.branches(ParallelResourceLimits(max_concurrent_executions=2), SLOW) as branches:
+            await branches.start(asks_twice, x)
+            await asyncio.sleep(1)
+            assert branches.room == 2
+            async for _ in branches.completed():
+                pass
+            assert branches.room == 2
+        return branches.outcomes
+
+    run = answered(main, (10, "main/asks_twice?2", "reject"), (20, "main/asks_twice?1", "approve"))
+    assert run.outcome == Completed([Completed(["approve", "reject"])])
+
+
+def test_several_questions_are_open_at_once_and_each_gets_its_own_answer() -> None:
+    async def main() -> Run[Any]:
+        async with start(together(asker("a"), asker("b"), asker("c"))) as run:
+            await asyncio.sleep(1)
+            assert run.questions == ["all/a?1", "all/b?1", "all/c?1"]
+            for name, choice in (("c", "reject"), ("a", "approve"), ("b", "reject")):
+                assert run.answer(f"all/{name}?1", choice)
+        return run
+
+    assert virtually(main).outcome.unwrap() == [Completed("approve"), Completed("reject"), Completed("reject")]
+
+
+def test_an_answer_to_an_unknown_or_answered_question_is_refused() -> None:
+    async def main() -> Run[Any]:
+        async with start(asker()) as run:
+            await asyncio.sleep(1)
+            assert not run.answer("nobody?1")
+            assert run.answer("asks?1", "reject")
+            assert not run.answer("asks?1", "approve")
+        assert not run.answer("asks?1")
+        return run
+
+    assert virtually(main).outcome == Completed("reject")
+
+
+def test_an_answer_brings_value_reason_and_name() -> None:
+    async def main() -> Any:
+        @step
+        async def asks(x: Any, context: Context) -> Answer:
+            return await context.ask(OK)
+
+        async with start(asks) as run:
+            await asyncio.sleep(1)
+            run.answer("asks?1", "approve", value={"x": 1}, reason="fine", by="Ann")
+        return run.outcome.unwrap()
+
+    assert virtually(main) == Answer(choice="approve", value={"x": 1}, reason="fine", by="Ann")
+
+
+def test_a_question_with_a_timeout_answers_itself_with_its_default() -> None:
+    request = Request(question="go on?", timeout=60, default="reject")
+    run = watch(asker(request=request))
+    assert run.outcome == Completed("reject")
+    assert run.log[-1].at == pytest.approx(60)
+    (event,) = (event for event in run.log if event.kind == "answered")
+    assert (event.by, event.reason) == ("timeout", "nobody answered within 60 s")  # type: ignore[attr-defined]
+
+
+def test_a_run_that_is_cancelled_while_it_asks_ends_and_the_question_is_gone() -> None:
+    async def main() -> Run[Any]:
+        async with start(together(asker(), good)) as run:
+            await asyncio.sleep(1)
+            run.cancel("enough")
+        return run
+
+    run = virtually(main)
+    assert run.outcome.status == "cancelled"
+    assert run.questions == []
+
+
+def test_an_answer_in_the_log_is_not_asked_for_again_when_the_run_is_resumed() -> None:
+    tries: list[int] = []
+
+    @step
+    async def asks(x: Any, context: Context) -> str:
+        answer = await context.ask(OK)
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("after the answer")
+        return answer.choice
+
+    first = answered(asks, (5, "asks?1", "reject"))
+    assert first.outcome.status == "failed"
+    again = watch(asks, resume=first.log)
+    assert again.outcome == Completed("reject")
+    assert "asked" not in kinds(again)
+
+
+def test_a_question_without_an_answer_is_asked_again_when_the_run_is_resumed() -> None:
+    async def main() -> Run[Any]:
+        async with start(asker(idempotent=True)) as run:
+            await asyncio.sleep(1)
+            run.cancel("restart")
+        async with start(asker(idempotent=True), resume=run.log) as again:
+            await asyncio.sleep(1)
+            assert again.questions == ["asks?1"]
+            again.answer("asks?1", "approve")
+        return again
+
+    assert virtually(main).outcome == Completed("approve")
+
+
+def test_a_critical_step_that_fails_is_tried_again_or_aborted_as_the_human_says() -> None:
+    tries: list[int] = []
+
+    @step(critical=True)
+    async def pays(x: Any) -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError(f"try {len(tries)}")
+        return "paid"
+
+    run = answered(pays, (1, "pays?failed1", "retry"), (2, "pays?failed2", "retry"))
+    assert run.outcome == Completed("paid")
+    tries.clear()
+    run = answered(pays, (1, "pays?failed1", "retry"), (2, "pays?failed2", "abort"))
+    with pytest.raises(HumanAborted) as caught:
+        run.outcome.unwrap()
+    assert isinstance(caught.value.__cause__, OSError)
+    assert len(tries) == 2
+
+
+def test_a_step_that_asks_while_it_is_being_stopped_does_not_live_for_ever() -> None:
+    @step
+    async def stubborn(x: Any, context: Context) -> Any:
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            return await context.ask(OK)
+
+    async def main() -> Run[Any]:
+        async with start(together(stubborn, cancellation_timeout=3)) as run:
+            await asyncio.sleep(1)
+            run.cancel_branch("all/stubborn", "stop")
+        return run
+
+    run = virtually(main)
+    (outcome,) = run.outcome.unwrap()
+    assert (outcome.status, outcome.stopped) == ("cancelled", False)
+    assert run.log[-1].at == pytest.approx(4)
+
+
+def test_a_timed_out_step_that_asks_in_its_last_words_gets_its_answer_and_is_late_all_the_same() -> None:
+    @step(timeout=5)
+    async def asks_late(x: Any, context: Context) -> Any:
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            return (await context.ask(OK)).choice
+
+    run = answered(asks_late, (50, "asks_late?1", "approve"))
+    with pytest.raises(StepTimeout, match="step 'asks_late' took longer than its timeout of 5 s"):
+        run.outcome.unwrap()
