@@ -91,3 +91,12 @@ def test_the_two_commands_stand_in_the_readme():
     text = (REPOSITORY / "README.md").read_text("utf-8")
     assert "python3 dev.py run" in text
     assert "python3 dev.py test" in text
+
+
+def test_the_checks_that_the_practices_name_exist():
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "practices.md").read_text("utf-8")))
+    there = set[str]()
+    for path in (REPOSITORY / "tests").rglob("test_*.py"):
+        there |= set(re.findall(r"^(?:async )?def (test_\w+)", path.read_text("utf-8"), re.MULTILINE))
+    assert len(named) > 8
+    assert not named - there
