@@ -195,9 +195,11 @@ def main() -> None:
     if command not in ("run", "test", "check", "bench"):
         sys.exit(USAGE)
     ensure_environment()
+    if command == "run":  # from here: the paths that it takes are those of whoever typed them
+        known = os.environ.get("PYTHONPATH")
+        path = os.pathsep.join([str(ROOT), *([known] if known else [])])
+        os.execve(PY, [str(PY), "-m", "examples.survey", *rest], {**os.environ, "PYTHONPATH": path})
     os.chdir(ROOT)
-    if command == "run":
-        os.execv(PY, [str(PY), "-m", "examples.survey", *rest])
     if command == "bench":
         os.execv(PY, [str(PY), "benchmarks/bench.py", *rest])
     if command == "test":

@@ -180,9 +180,7 @@ def test_a_plan_as_json_has_exactly_these_parts(stretto, flow):
 
 
 def test_slots_are_reckoned_with(stretto, flow):
-    one, two = (
-        json.loads(stretto("plan", f"{flow}:plan", "--json", "--slots", k).stdout)["estimate"] for k in (1, 2)
-    )
+    one, two = (json.loads(stretto("plan", f"{flow}:plan", "--json", "--slots", k).stdout)["estimate"] for k in (1, 2))
     assert (one["makespan"], two["makespan"]) == (4, 3)
 
 
