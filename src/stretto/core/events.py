@@ -14,6 +14,9 @@ from typing import Any, ClassVar, TypeAlias
 Path: TypeAlias = str
 """An identity: names joined by ``/``, repeats ``#2``, items ``[17]``, as ``lead/spawn_agent/coder``."""
 
+UNTOLD = -1.0
+"""The time of an event that its maker left to the context which emits it."""
+
 
 @dataclass(slots=True)
 class Event:
@@ -186,22 +189,32 @@ class Answered(Event):
 
 @dataclass(slots=True)
 class Progress(Event):
-    """``done`` of ``total`` items are through; ``total`` is None while nobody knows."""
+    """``done`` of ``total`` items are through; ``total`` is None while nobody knows.
+
+    A step emits ``Progress(done=3, total=7)``: its context fills in path and time.
+    """
 
     kind: ClassVar[str] = "progress"
 
-    done: int
+    path: Path = ""
+    at: float = UNTOLD
+    done: int = 0
     total: int | None = None
     text: str = ""
 
 
 @dataclass(slots=True)
 class Said(Event):
-    """A step says something: a line for the reader, of level debug, info, warning or error."""
+    """A step says something: a line for the reader, of level debug, info, warning or error.
+
+    A step emits ``Said(text="…")``: its context fills in path and time.
+    """
 
     kind: ClassVar[str] = "said"
 
-    text: str
+    path: Path = ""
+    at: float = UNTOLD
+    text: str = ""
     level: str = "info"
     data: Any = None
 

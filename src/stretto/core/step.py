@@ -177,7 +177,7 @@ class Context(ABC):
 
     @abstractmethod
     def emit(self, event: Event) -> None:
-        """Says something."""
+        """Says something: ``Said(text="…")``, ``Progress(done=3, total=7)``; path and time are filled in."""
 
     @abstractmethod
     def resource(self, type_: type[T]) -> T:

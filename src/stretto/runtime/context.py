@@ -152,7 +152,9 @@ class RunContext(Context):
         return await ask(self, request, f"{self.path}?{self._asked}")
 
     def emit(self, event: Event) -> None:
-        """Appends an event to the run's log."""
+        """Appends an event to the run's log; one without a time gets the present, and this path where it has none."""
+        if event.at < 0:
+            event.at, event.path = self.state.now(), event.path or self.path
         self.state.log.append(event)
 
     def resource(self, type_: type[T]) -> T:
