@@ -121,6 +121,9 @@ def test_what_is_stored_comes_back_the_same(value):
 @pytest.mark.parametrize(
     "value",
     [
+        "ü",
+        "half a pair: \ud800",
+        "\udcff.txt",
         True,
         1,
         0,
@@ -236,6 +239,10 @@ def test_what_cannot_be_stored_is_refused_with_its_path_its_kind_and_the_reason(
         encode(RunEnded("", 1.0, "completed", value))
     with pytest.raises(NotStorable):
         to_plain(value)
+
+
+def test_a_value_that_a_store_left_out_is_told_by_its_size_and_its_beginning():
+    assert from_plain({"$large": ["d", 3, "s"]}) == LargeValue("d", 3, "s")
 
 
 def test_the_deepest_value_can_be_read_again():

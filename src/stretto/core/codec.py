@@ -120,15 +120,12 @@ def _plain(value: Any, room: int) -> Any:
     room -= 1
     if kind is list:
         return [
-            item if (k := type(item)) in _TEXTUAL or (k is int and _LOW < item < _LONG) else _plain(item, room)
+            item if (k := _class_of(item)) in _TEXTUAL or (k is int and _LOW < item < _LONG) else _plain(item, room)
             for item in value
         ]
     if kind is dict:
         if all(type(key) is str and not key.startswith("$") for key in value):
-            return {
-                key: item if (k := type(item)) in _TEXTUAL or (k is int and _LOW < item < _LONG) else _plain(item, room)
-                for key, item in value.items()
-            }
+            return {key: item if type(item) in _TEXTUAL else _plain(item, room) for key, item in value.items()}
         return {"$map": [[_plain(key, room), _plain(item, room)] for key, item in value.items()]}
     if kind is tuple:
         return {"$tuple": [_plain(item, room) for item in value]}

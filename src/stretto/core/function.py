@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import fields
@@ -232,13 +233,14 @@ def _takes_context(parameter: inspect.Parameter, function: Callable[..., Any]) -
     noted: Any = parameter.annotation
     if isinstance(noted, str):
         names = noted.strip("'\"").split(".")
-        found: Any = getattr(inspect.unwrap(function), "__globals__", {}).get(names[0])
+        scope: Any = getattr(inspect.unwrap(function), "__globals__", {})
+        found: Any = scope.get(names[0], getattr(builtins, names[0], None))
         for name in names[1:]:
             found = getattr(found, name, None)
         if found is None and names[-1] == "Context":  # imported for type checkers only
             return True
         noted = Any if found is None else found
-    if isinstance(noted, type) and noted is not parameter.empty:
+    if isinstance(noted, type) and noted not in (parameter.empty, Any):
         return issubclass(noted, Context)
     return parameter.name == "context"
 
@@ -305,4 +307,4 @@ def as_step(stepish: Stepish) -> Step[Any, Any]:
 
 
 def _is_step(stepish: object) -> TypeGuard[Step[Any, Any]]:
-    return isinstance(stepish, Step)
+    return type(stepish) is FunctionStep or isinstance(stepish, Step)  # the first saves the walk through the ABC
