@@ -31,7 +31,20 @@ T = TypeVar("T")
 class RunContext(Context):
     """The context of one step of one run."""
 
-    __slots__ = ("_asked", "_depth", "_names", "asking", "clock", "left", "live", "parent", "path", "scope", "state")
+    __slots__ = (
+        "_asked",
+        "_depth",
+        "_names",
+        "alarm",
+        "asking",
+        "clock",
+        "left",
+        "live",
+        "parent",
+        "path",
+        "scope",
+        "state",
+    )
 
     def __init__(
         self,
@@ -45,6 +58,7 @@ class RunContext(Context):
         self.state, self.path, self._depth, self.parent = state, path, depth, parent
         self.scope, self.live = scope, live
         self.clock: asyncio.Timeout | None = None
+        self.alarm: asyncio.TimerHandle | None = None
         self.left: float | None = None
         self._names: dict[str, int] | None = None
         self._asked = self.asking = 0
@@ -89,7 +103,8 @@ class RunContext(Context):
             decided = await settle_in_flight(child, step)
             if decided is not None:
                 log.append(StepCompleted(path, now(), decided.value, "human"))
-                await self._kept()
+                if state.durability == "sync":
+                    await log.flushed()
                 return decided.value
         log.append(StepStarted(path, now(), input, queued, step.kind))
         try:
@@ -115,12 +130,16 @@ class RunContext(Context):
                 log.append(StepFailed(path, now(), record(state, error, path)))
             note_path(error, path)
             raise
-        await self._kept()
+        if state.durability == "sync":
+            await log.flushed()
         return output
 
-    async def _kept(self) -> None:
-        if self.state.durability == "sync":
-            await self.state.log.flushed()
+    def deadline(self) -> float | None:
+        """Returns the time (of the loop) at which something around is given up, or None."""
+        within = [context for context in self.lineage() if context.live is not None]
+        times = [context.live.deadline for context in within if context.live is not None]
+        times += [context.scope.deadline for context in within if context.scope is not None]
+        return min((time for time in times if time is not None), default=None)
 
     def why(self) -> str:
         """Returns why this step is being stopped."""

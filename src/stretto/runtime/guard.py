@@ -100,6 +100,7 @@ async def _timed(child: RunContext, step: Step[Any, Any], input: Any) -> Any:
     try:
         async with clock:
             child.clock = clock
+            _watch(child, clock, StepTimeout(child.path, timeout, level))
             output = await step.execute(input, child)
     except TimeoutError as error:
         if clock.expired() and isinstance(error.__cause__, CancelledError):
@@ -107,9 +108,30 @@ async def _timed(child: RunContext, step: Step[Any, Any], input: Any) -> Any:
         raise
     finally:
         child.clock = None
+        if child.alarm is not None:
+            child.alarm.cancel()
     if clock.expired():
         raise StepTimeout(child.path, timeout, level)
     return output
+
+
+def _watch(child: RunContext, clock: asyncio.Timeout, error: StepTimeout) -> None:
+    """Sees to it that a step which ignores the end of its time is left behind with its branch."""
+    inside = next((context for context in child.lineage() if context.live is not None), None)
+    if inside is None or inside.live is None or inside.scope is None:
+        return
+    live, scope, loop = inside.live, inside.scope, asyncio.get_running_loop()
+    grace = scope.limits.cancellation_timeout
+
+    def look() -> None:
+        if child.clock is not clock:
+            return
+        if clock.expired():
+            scope.give_up(live, error)
+        else:
+            child.alarm = loop.call_at((clock.when() or loop.time()) + grace, look)
+
+    child.alarm = loop.call_later(error.seconds + grace, look)
 
 
 async def _again(child: RunContext, error: Exception) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from stretto.core.aggregation import AggregationStrategy, Tally
 from stretto.core.errors import StepTimeout
 from stretto.core.events import Path, StepAbandoned
-from stretto.core.outcome import Cancelled, Outcome, TimedOut
+from stretto.core.outcome import Cancelled, Failed, Outcome, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.step import Branches, Step
 from stretto.runtime.room import Room
@@ -30,6 +30,7 @@ class Live:
         "left",
         "lent",
         "memory",
+        "overdue",
         "path",
         "reason",
         "required",
@@ -47,6 +48,7 @@ class Live:
         self.begun = self.doomed = self.lent = False
         self.asking = 0
         self.expired: float | None = None
+        self.overdue: StepTimeout | None = None
         self.reason: str | None = None
 
     def cancel(self) -> None:
@@ -70,7 +72,10 @@ class Door(Protocol):
 
     path: Path
     state: RunState
-    scope: LiveBranches | None
+
+    def deadline(self) -> float | None:
+        """Returns the time (of the loop) at which something around is given up, or None."""
+        ...
 
     def child_path(self, step: Step[Any, Any], name: str | None) -> Path:
         """Returns the identity of a child."""
@@ -90,7 +95,6 @@ class LiveBranches(Branches):
         self, door: Door, limits: ParallelResourceLimits, mode: ErrorMode, aggregation: AggregationStrategy | None
     ) -> None:
         self._door, self.limits, self._state, self.path = door, limits, door.state, door.path
-        self.outer = door.scope
         self._fail_fast = mode is ErrorMode.FAIL_FAST
         settles = aggregation is not None and type(aggregation).settled is not AggregationStrategy.settled
         self._aggregation = aggregation if settles else None
@@ -131,15 +135,10 @@ class LiveBranches(Branches):
     def stop(self, reason: str) -> None:
         """Cancels what runs, refuses what waits, and sets the time until which branches may take to stop."""
         if self.reason is not None:
+            self._hasten()
             return
         self.reason = reason
-        grace, outer = self.limits.cancellation_timeout, self.outer
-        while outer is not None:  # what stops because an outer set stops must be done before that one gives up
-            if outer.deadline is not None:
-                grace = min(grace, 0.8 * max(0.0, outer.deadline - self._loop.time()))
-            outer = outer.outer
-        self.deadline = self._loop.time() + grace
-        self._alarm = self._loop.call_later(grace, self._abandon_all, grace)
+        self._hasten()
         for live in list(self.live.values()):
             live.cancel()
         waiting, self._room.waiting = self._room.waiting, []
@@ -149,6 +148,18 @@ class LiveBranches(Branches):
         if outside and self._parent is not None:
             self._interrupted = True
             self._parent.cancel()
+
+    def _hasten(self) -> None:
+        """Sets the time at which this set gives up those that do not stop: before anything around it gives up."""
+        now, grace, around = self._loop.time(), self.limits.cancellation_timeout, self._door.deadline()
+        if around is not None:
+            grace = min(grace, 0.8 * max(0.0, around - now))
+        if self.deadline is not None and self.deadline <= now + grace:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self.deadline = now + grace
+        self._alarm = self._loop.call_later(grace, self._abandon_all, grace)
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Stops every branch of this set."""
@@ -179,6 +190,12 @@ class LiveBranches(Branches):
         for live in list(self.live.values()):
             self._abandon(live, waited)
 
+    def give_up(self, live: Live, error: StepTimeout) -> None:
+        """Leaves a branch behind in which a step ignores that its own time is over."""
+        if live.index in self.live:
+            live.overdue = error
+            self._abandon(live, self.limits.cancellation_timeout)
+
     def _abandon(self, live: Live, waited: float) -> None:
         state = self._state
         state.emit(StepAbandoned(live.path, state.now(), waited))
@@ -186,6 +203,8 @@ class LiveBranches(Branches):
             state.abandoned[live.path] = live.task
         if live.expired is not None:
             outcome: Outcome[Any] = TimedOut(StepTimeout(live.path, live.expired, "branch"))
+        elif live.overdue is not None:
+            outcome = TimedOut(live.overdue) if live.overdue.path == live.path else Failed(live.overdue)
         else:
             because = live.reason or self.reason or "cancelled"
             outcome = Cancelled(f"{because}; it did not stop within {waited:g} s", stopped=False)

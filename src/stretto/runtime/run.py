@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting
@@ -109,7 +109,8 @@ class Run(Generic[T]):
         self.id, self.step, self.settings = settings.run_id, step, settings
         self.outcome: Outcome[T] = NotStarted("the run has not ended")
         self._input = input
-        self._began = asyncio.get_running_loop().time()
+        self._time = asyncio.get_running_loop().time
+        self._began = self._time()
         self._scope: TaskBranches | None = None
         self._stop_reason: str | None = None
         self._left_behind: list[Path] = []
@@ -128,7 +129,7 @@ class Run(Generic[T]):
 
     def now(self) -> float:
         """Returns seconds since the run began."""
-        return asyncio.get_running_loop().time() - self._began
+        return self._time() - self._began
 
     @property
     def log(self) -> list[Event]:
@@ -162,7 +163,7 @@ class Run(Generic[T]):
     def cancel(self, reason: str = "cancelled") -> None:
         """Stops the run, all the way down, within its cancellation timeout; what was done is kept."""
         self._stop_reason = self._stop_reason or reason
-        if self._scope is not None:
+        if self._scope is not None and not self.ended.is_set():
             self._scope.stop(reason)
 
     def cancel_branch(self, path: Path, reason: str = "cancelled") -> bool:
@@ -203,16 +204,18 @@ class Run(Generic[T]):
             await self._begin()
         except BaseException as error:  # noqa: BLE001  # a run that cannot begin says so in its outcome
             self.outcome = Failed(error)
-            self.ended.set()
             log.close()
-            if store is not None and claimed:
-                await store.release(self.id, me)
+            await self._let_go(me if claimed else None)
             return
         writer = asyncio.get_running_loop().create_task(log.write(self.settings.durability))
-        self.outcome = await self._execute()
-        for path in await self.state.left_behind():
-            self._left_behind.append(path)
-            log.append(StepAbandoned(path, self.now(), self.settings.cancellation_timeout, "thread"))
+        writer.add_done_callback(self._stop_if_broken)
+        try:
+            self.outcome = await self._execute()
+            for path in await self.state.left_behind():
+                self._left_behind.append(path)
+                log.append(StepAbandoned(path, self.now(), self.settings.cancellation_timeout, "thread"))
+        except Exception as error:  # noqa: BLE001  # what cannot even be started is the run's outcome
+            self.outcome = Failed(error)
         self.state.close_pool()
         self._close_log()
         try:
@@ -220,12 +223,27 @@ class Run(Generic[T]):
         except Exception as error:  # noqa: BLE001  # what broke the store is the run's outcome
             self.outcome = Failed(error)
         finally:
-            if store is not None:
-                await store.release(self.id, me)
+            await self._let_go(me)
+
+    def _stop_if_broken(self, writer: asyncio.Task[None]) -> None:
+        if not writer.cancelled() and (error := writer.exception()) is not None:
+            self.cancel(f"the store failed: {error}")
+
+    async def _let_go(self, me: str | None) -> None:
+        """Gives the run back to the store, and says that it has ended."""
+        try:
+            if self.settings.store is not None and me is not None:
+                await self.settings.store.release(self.id, me)
+        except Exception as error:  # noqa: BLE001  # a store that was broken before has told so already
+            if not isinstance(self.outcome, Failed):
+                self.outcome = Failed(error)
+        finally:
             self.ended.set()
 
     def _close_log(self) -> None:
         log = self.state.log
+        if log.broken is not None:
+            self.outcome = Failed(log.broken)
         try:
             log.append(self._end_event())
         except OutputNotStorable as error:
@@ -253,8 +271,9 @@ class Run(Generic[T]):
         if found.started is not None:
             self._began -= max(0.0, time.time() - found.started.started_at)
         self.state.done, self.state.in_flight, self.state.answers = found.done, found.in_flight, found.answers
-        if not log.first:
-            log.append(started)
+        if not log.first:  # the log of its own tells everything, so that it can be resumed in turn
+            for event in earlier:
+                log.append(replace(event, run_id=self.id) if isinstance(event, RunStarted) else event)
         log.append(RunResumed("", self.now(), len(found.done), sorted(found.in_flight)))
 
     async def _execute(self) -> Outcome[T]:
