@@ -15,6 +15,8 @@ from stretto.core.step import Branch, Step
 from stretto.runtime.live import Live, LiveBranches
 from stretto.runtime.state import Rank, was_granted
 
+_WAITING = NotStarted()
+
 MAX_REFUSED = 10_000
 """After so many starts that nobody wants any more, the block that goes on starting is interrupted."""
 
@@ -50,7 +52,7 @@ class TaskBranches(LiveBranches):
             positive("a branch", "timeout", timeout)
         path = self._door.child_path(step, name)
         index = len(self._outcomes)
-        self._outcomes.append(NotStarted())
+        self._outcomes.append(_WAITING)
         self._names.append(path)
         memory = step.policy.memory or self.limits.max_memory_per_branch or 0
         queued = 0.0
@@ -95,7 +97,7 @@ class TaskBranches(LiveBranches):
 
     def declare(self, name: str, *, required: bool = True) -> int:
         """Reserves a place for a branch that may never start."""
-        self._outcomes.append(NotStarted())
+        self._outcomes.append(_WAITING)
         self._names.append(f"{self.path}/{name}" if self.path else name)
         return len(self._outcomes) - 1
 
@@ -139,7 +141,8 @@ class TaskBranches(LiveBranches):
                 self.stop(f"{live.path!r} {outcome.status.replace('_', ' ')}")
         if self.reason is None and self._aggregation is not None and self._aggregation.settled(tally):
             self.stop("the value is settled")
-        self._tell()
+        if self._news:
+            self._tell()
         if self._idle is not None and not self.live:
             state.wake(self._idle)
         if state.meetings.places:

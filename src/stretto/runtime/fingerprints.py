@@ -12,10 +12,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import CodeType
-from typing import Any
+from typing import Any, TypeAlias
 
 from stretto.core.function import FunctionStep
 from stretto.core.step import Step
+
+_Known: TypeAlias = dict[int, tuple[Step[Any, Any], str]]
+"""Digests of the steps that were met already, by identity; the steps are held so that no other takes their number."""
 
 MAX_DEPTH = 32
 """How deep a definition is looked into; one that holds itself ends there."""
@@ -24,15 +27,18 @@ MAX_DEPTH = 32
 def fingerprints(step: Step[Any, Any]) -> dict[str, str]:
     """Returns a digest for a step and for every step it is made of, by path."""
     prints: dict[str, str] = {}
-    _collect(step, step.name, prints, 0)
+    _collect(step, step.name, prints, {}, 0)
     return prints
 
 
-def _collect(step: Step[Any, Any], path: str, prints: dict[str, str], depth: int) -> None:
-    prints[path] = fingerprint(step)
+def _collect(step: Step[Any, Any], path: str, prints: dict[str, str], known: _Known, depth: int) -> None:
+    seen = known.get(id(step))
+    if seen is None:
+        seen = known[id(step)] = step, fingerprint(step)
+    prints[path] = seen[1]
     if depth < MAX_DEPTH:
         for name, child in step.children().items():
-            _collect(child, f"{path}/{name}", prints, depth + 1)
+            _collect(child, f"{path}/{name}", prints, known, depth + 1)
 
 
 def fingerprint(step: Step[Any, Any]) -> str:

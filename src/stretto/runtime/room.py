@@ -32,7 +32,7 @@ class Room:
 
     def take(self, memory: int) -> bool:
         """Takes a slot and bytes if nobody waits and they are free."""
-        if self._waited_for() or not self._fits(memory):
+        if (self.waiting and self._waited_for()) or self._free <= 0 or (memory and not self._fits(memory)):
             return False
         self._free -= 1
         self._reserved += memory

@@ -90,8 +90,10 @@ def branch_names_of(owner: Step[Any, Any], steps: Iterable[Step[Any, Any]]) -> t
 async def start_all(branches: Branches, row: Sequence[Step[Any, Any]], names: Sequence[str], input: Any) -> None:
     """Starts every step on the same input, in the order in which they were declared."""
     for step, name in zip(row, names, strict=True):
-        timeout = step.timeout if isinstance(step, ParallelBranch) else None
-        await branches.start(step, input, name=name, timeout=timeout, required=is_required(step))
+        if isinstance(step, ParallelBranch):
+            await branches.start(step, input, name=name, timeout=step.timeout, required=step.required)
+        else:
+            await branches.start(step, input, name=name)
 
 
 def check_required(names: Sequence[str], steps: Sequence[Stepish], outcomes: Sequence[Outcome[Any]]) -> None:

@@ -88,19 +88,22 @@ class _Mapping:
                 async for item in flowing:
                     if branches.settled:
                         return
-                    index = await self._start(branches, step, item, index)
+                    await branches.start(step, item, name=f"{step.name}[{index}]")
+                    index += 1
+                    if index > self._room:
+                        self._started(index)
             return
         for item in items:
             if branches.settled:
                 return
-            index = await self._start(branches, step, item, index)
+            await branches.start(step, item, name=f"{step.name}[{index}]")
+            index += 1
+            if index > self._room:
+                self._started(index)
 
-    async def _start(self, branches: Branches, step: Step[Any, Any], item: Any, index: int) -> int:
-        await branches.start(step, item, name=f"{step.name}[{index}]")
-        self.done = max(0, index + 1 - self._room)  # no more than this many can still be running
-        if self.done:
-            self.ticker.reached(self.done)
-        return index + 1
+    def _started(self, count: int) -> None:
+        self.done = count - self._room  # no more than there is room for can still be running
+        self.ticker.reached(self.done)
 
     async def watch(self, branches: Branches) -> None:
         """Counts the branches as they end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from stretto.core.aggregation import FirstSuccess, Quorum
@@ -65,7 +66,7 @@ class ParallelWorkflow(StepsWorkflow[Any, Any], ConcurrentWorkflow[Any, Any]):
                 f"may run at once; raise max_concurrent_executions to at least {barrier.parties}"
             )
 
-    @property
+    @cached_property
     def branch_names(self) -> tuple[str, ...]:
         """The names under which the steps run, in declared order."""
         return branch_names_of(self, [as_step(step) for step in self.steps])
