@@ -10,7 +10,7 @@ from stretto.cli.execution import Finished
 from stretto.cli.exits import Exit, exit_of_outcome
 from stretto.cli.failures import tell_failure
 from stretto.cli.screen import Screen
-from stretto.cli.values import json_of, short
+from stretto.cli.values import is_object, json_of, short
 from stretto.core.errors import StrettoError
 from stretto.core.events import ErrorRecord
 from stretto.core.outcome import Completed, error_of
@@ -139,7 +139,7 @@ def output_rows(output: Any) -> list[tuple[str, str]]:
         lines = output.strip().splitlines()
         more = [f"… {len(lines) - LINES:,} more lines"] if len(lines) > LINES else []
         return [("output", "\n".join([*lines[:LINES], *more]))]
-    if isinstance(output, dict) and len(output) > 1:
+    if is_object(output) and len(output) > 1:
         lines = [f"{key}: {short(value, 80)}" for key, value in list(output.items())[:LINES]]
         more = [f"… {len(output) - LINES:,} more"] if len(output) > LINES else []
         return [("output", "\n".join([*lines, *more]))]

@@ -48,9 +48,8 @@ def plan(
         raise DefinitionError("--mermaid, --dot and --json say the same in three languages; choose one")
     found = find_target(target)
     step, drawn = found.step, found.plan
-    if slots is None:
-        limits = getattr(step, "limits", None)
-        slots = limits.max_concurrent_executions if limits is not None else DEFAULT_SLOTS
+    limits = getattr(step, "limits", None)
+    room: int = slots or (limits.max_concurrent_executions if limits is not None else DEFAULT_SLOTS)
     if drawn is None:
         if as_json:
             raise DefinitionError(f"{found.text} is no plan: its steps decide as they run; --json is for plans")
@@ -60,9 +59,9 @@ def plan(
     elif dot:
         screen.out.file.write(drawn.to_dot())
     elif as_json:
-        screen.line(json.dumps(drawn.to_json(slots), ensure_ascii=False, indent=2))
+        screen.line(json.dumps(drawn.to_json(room), ensure_ascii=False, indent=2))
     else:
-        screen.out.file.write(drawn.explain(limit=None if whole else DEFAULT_LIMIT, slots=slots))
+        screen.out.file.write(drawn.explain(limit=None if whole else DEFAULT_LIMIT, slots=room))
 
 
 def _draw_steps(screen: Screen, step: Step[Any, Any], *, mermaid: bool, dot: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from stretto.cli.exits import Exit, exit_of_error
 from stretto.cli.screen import Screen
@@ -55,16 +56,22 @@ def tell_failure(screen: Screen, error: BaseException, indent: str = "") -> None
     for note in getattr(error, "__notes__", ()):
         if not note.startswith(NOTE):
             screen.say(f"{indent}  {clean(note)}", "bright_black")
-    if isinstance(error, BaseExceptionGroup):
-        for member in error.exceptions[:MEMBERS]:
+    if members := _members(error):
+        for member in members[:MEMBERS]:
             tell_failure(screen, member, indent + "  ")
-        if len(error.exceptions) > MEMBERS:
-            screen.say(f"{indent}  … {len(error.exceptions) - MEMBERS:,} more errors", "red")
+        if len(members) > MEMBERS:
+            screen.say(f"{indent}  … {len(members) - MEMBERS:,} more errors", "red")
     elif not isinstance(error, StrettoError) and not screen.debug:
         for line in user_frames(error):
             screen.say(indent + line, "bright_black")
     if screen.debug and not indent:
         screen.err.print("".join(traceback.format_exception(error)), soft_wrap=True)
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    held: Any = error
+    members: tuple[BaseException, ...] = held.exceptions if hasattr(held, "exceptions") else ()
+    return members
 
 
 def user_frames(error: BaseException) -> Iterator[str]:

@@ -134,12 +134,12 @@ def prune(
     from stretto.runtime.loop import drive
 
     screen: Screen = context.obj
-    statuses = [_status(word) for word in status or ()]
+    statuses: tuple[Status, ...] = tuple(_status(word) for word in status or ())
     age = None if older_than is None else seconds(older_than, "--older-than")
 
     async def remove() -> list[str]:
         async with existing(store) as opened:
-            return await opened.prune(older_than=age, keep=keep, statuses=statuses or None, dry_run=dry_run)
+            return await opened.prune(older_than=age, keep=keep, statuses=statuses if status else None, dry_run=dry_run)
 
     gone = drive(remove())
     if as_json:

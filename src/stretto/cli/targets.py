@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from stretto.cli.exits import TargetNotFound
 from stretto.core.errors import DefinitionError, StrettoError, listed
@@ -19,6 +18,7 @@ from stretto.core.function import as_step
 from stretto.core.policies import ParallelResourceLimits
 from stretto.core.step import Step
 from stretto.planning.plan import ExecutionPlan
+from stretto.workflows.branch import ParallelBranch
 from stretto.workflows.planned import PlannedWorkflow
 from stretto.workflows.workflow import Workflow
 
@@ -52,8 +52,7 @@ class Target:
             return value
         if not isinstance(value, Mapping):
             raise DefinitionError(f"the input of {self.text} is a mapping of names to values, not {value!r:.60}")
-        names: Mapping[str, Any] = value
-        return dict(self.loaded.with_input(names).given)
+        return dict(self.loaded.with_input({**value}).given)
 
     @property
     def runnable(self) -> Step[Any, Any]:
@@ -154,12 +153,25 @@ def _chosen(module: ModuleType, name: str | None, text: str, folder: str) -> Tar
 def _as_step(held: Any, name: str) -> Step[Any, Any]:
     if isinstance(held, ExecutionPlan):
         return PlannedWorkflow(plan=held)
-    if isinstance(held, Step) or inspect.isfunction(held):
-        step: Step[Any, Any] = as_step(held)
-        return step
+    if _is_step(held):
+        return held
+    if inspect.isfunction(held):
+        return as_step(held)
     if hasattr(held, "build"):
         raise DefinitionError(f"{name!r} is a builder; end it with .build()")
     raise DefinitionError(f"{name!r} is a {type(held).__name__}, and no step, workflow, plan or function")
+
+
+def _is_step(held: object) -> TypeGuard[Step[Any, Any]]:
+    return isinstance(held, Step)
+
+
+def _is_description(held: object) -> TypeGuard[Workflow[Any, Any] | ParallelBranch]:
+    return isinstance(held, Workflow | ParallelBranch)
+
+
+def _is_row(held: object) -> TypeGuard[tuple[Any, ...]]:
+    return isinstance(held, tuple)
 
 
 def _runnables(module: ModuleType) -> Iterator[str]:
@@ -189,21 +201,19 @@ def bounded(step: Step[Any, Any], most: int) -> Step[Any, Any]:
     return found
 
 
-def _bounded(step: Step[Any, Any], most: int) -> Step[Any, Any] | None:
-    if not isinstance(step, Workflow):
+def _bounded(workflow: Any, most: int) -> Step[Any, Any] | None:
+    """Returns another workflow (or branch of one) with the limit, or None for what is none or has no limits."""
+    if not _is_description(workflow):
         return None
-    workflow: Workflow[Any, Any] = step
     changes: dict[str, Any] = {}
     for field in fields(workflow):
         held: Any = getattr(workflow, field.name)
         if isinstance(held, ParallelResourceLimits):
             changes[field.name] = replace(held, max_concurrent_executions=most)
-        elif isinstance(held, Workflow):
-            if (inner := _bounded(held, most)) is not None:
-                changes[field.name] = inner
-        elif isinstance(held, tuple):
-            row: Sequence[Any] = held
-            made = [_bounded(one, most) for one in row]
+        elif (inner := _bounded(held, most)) is not None:
+            changes[field.name] = inner
+        elif _is_row(held):
+            made = [_bounded(one, most) for one in held]
             if any(one is not None for one in made):
-                changes[field.name] = tuple(new or old for new, old in zip(made, row, strict=True))
+                changes[field.name] = tuple(new or old for new, old in zip(made, held, strict=True))
     return replace(workflow, **changes) if changes else None

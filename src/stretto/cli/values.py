@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 from stretto.core.codec import NotStorable, preview, to_plain
 
 
+def is_list(plain: object) -> TypeGuard[list[Any]]:
+    """Says whether a JSON value is an array."""
+    return isinstance(plain, list)
+
+
+def is_object(plain: object) -> TypeGuard[dict[str, Any]]:
+    """Says whether a JSON value is an object."""
+    return isinstance(plain, dict)
+
+
 def readable(plain: Any) -> Any:
     """Returns a stored form as JSON that people expect: records as objects, tuples and sets as lists, dates as text."""
-    if isinstance(plain, list):
+    if is_list(plain):
         return [readable(item) for item in plain]
-    if not isinstance(plain, dict):
+    if not is_object(plain):
         return plain
     if len(plain) == 1:
         ((tag, held),) = plain.items()
@@ -27,7 +37,7 @@ def readable(plain: Any) -> Any:
                 return {item[0] if isinstance(item[0], str) else _key(item[0]): readable(item[1]) for item in held}
             case "$large":
                 return {"size": held[1], "begins": held[2]}
-            case _ if isinstance(tag, str) and tag.startswith("$"):
+            case _ if tag.startswith("$"):
                 return readable(held)
             case _:
                 pass
@@ -52,5 +62,5 @@ def short(plain: Any, room: int = 200) -> str:
     text = " ".join(text.split())
     if len(text) <= room:
         return text
-    size = f"{len(plain):,} items" if isinstance(plain, list | dict) else f"{len(text):,} characters"
+    size = f"{len(plain):,} items" if is_list(plain) or is_object(plain) else f"{len(text):,} characters"
     return f"{text[: room - 1]}… ({size})"
