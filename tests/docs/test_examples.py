@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stretto import Step
-from tests.docs.pages import REPOSITORY
+from tests.docs.pages import DOCS, REPOSITORY
 
 EXAMPLES = sorted(path for path in (REPOSITORY / "examples").glob("*.py") if path.name != "__init__.py")
 OWN_PROCESS = {"process_isolation", "resume_after_crash"}
@@ -64,3 +64,8 @@ def test_an_example_can_be_run_from_the_command_line(path):
     held = runpy.run_path(str(path), run_name="example")
     assert isinstance(held["workflow"], Step), f"`stretto run examples/{path.name}` looks for a workflow"
     assert len(path.read_text("utf-8").splitlines()) <= 110, f"{path.name} is too long to teach"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_stands_in_the_index(path):
+    assert f"(../examples/{path.name})" in (DOCS / "index.md").read_text("utf-8")
