@@ -103,6 +103,7 @@ def alone(tmp_path, monkeypatch):
     """A directory, a store and a terminal of the page's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRETTO_DATABASE", str(tmp_path / "runs.db"))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
