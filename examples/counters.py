@@ -10,7 +10,7 @@ It prints:
 """
 
 from stretto import LoopWorkflow, run_sync, step
-from stretto.workflows.iteration import Break, Collect, LoopResult
+from stretto.workflows import Break, Collect, LoopResult
 
 
 @step

@@ -10,8 +10,7 @@ It prints:
 """
 
 from stretto import CircuitBreaker, LoopWorkflow, RetryPolicy, SequentialWorkflow, run_sync, step
-from stretto.workflows.iteration import LoopResult
-from stretto.workflows.sequential import PartialResult
+from stretto.workflows import LoopResult, PartialResult
 
 calls: list[int] = []
 

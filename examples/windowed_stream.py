@@ -12,7 +12,7 @@ import asyncio
 from typing import Any
 
 from stretto import Said, WindowedWorkflow, start, step
-from stretto.workflows.windows import Window
+from stretto.workflows import Window
 
 # (seconds, degrees): the sixth was measured in the first minute and arrives in the third
 MEASURED = [(5, 20.0), (30, 21.0), (61, 22.0), (80, 23.0), (100, 24.0), (40, 99.0), (125, 19.0)]

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
         PartialSuccess,
         Quorum,
     )
-    from stretto.core.errors import BranchesFailed, DefinitionError, ExecutionError, PlanError, StrettoError
+    from stretto.core.errors import (
+        BranchesFailed,
+        DefinitionError,
+        ExecutionError,
+        PlanError,
+        StepTimeout,
+        StrettoError,
+    )
     from stretto.core.events import Event, Progress, Said
     from stretto.core.function import FunctionStep, as_step, step
     from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outcome, TimedOut
@@ -93,6 +100,7 @@ __all__ = [
     "SequentialWorkflow",
     "Step",
     "StepPolicy",
+    "StepTimeout",
     "StreamingWorkflow",
     "StrettoError",
     "TimedOut",
@@ -107,7 +115,7 @@ __all__ = [
 
 _HOMES = {
     "stretto.core.aggregation": "AggregationStrategy AllSuccess Custom FirstSuccess PartialSuccess Quorum",
-    "stretto.core.errors": "BranchesFailed DefinitionError ExecutionError PlanError StrettoError",
+    "stretto.core.errors": "BranchesFailed DefinitionError ExecutionError PlanError StepTimeout StrettoError",
     "stretto.core.events": "Event Progress Said",
     "stretto.core.function": "FunctionStep as_step step",
     "stretto.core.outcome": "Cancelled Completed Failed NotStarted Outcome TimedOut",

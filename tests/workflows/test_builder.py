@@ -67,7 +67,7 @@ def limited(builder):
 
 
 def common(builder):
-    return builder.with_timeout(30).with_policy(POLICY)
+    return builder.with_total_timeout(30).with_policy(POLICY)
 
 
 PAIRS = [
@@ -317,3 +317,12 @@ def test_only_dataclasses_have_a_builder():
 
     with pytest.raises(DefinitionError, match="Bare is not a dataclass"):
         WorkflowBuilder(Bare, {}).build()
+
+
+def test_the_seeds_with_timeout_is_the_execution_timeout_where_there_are_limits():
+    built = ParallelWorkflow.builder("gather").add_step(one).with_max_concurrency(2).with_timeout(30).build()
+    limits = ParallelResourceLimits(max_concurrent_executions=2, execution_timeout=30)
+    assert built == ParallelWorkflow(name="gather", steps=(one,), limits=limits)
+    assert SequentialWorkflow.builder().add_step(one).with_timeout(3).build() == SequentialWorkflow(
+        steps=(one,), timeout=3
+    )

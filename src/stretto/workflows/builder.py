@@ -201,6 +201,12 @@ class WorkflowBuilder(Collected[W]):
         return self._with(name=name)
 
     def with_timeout(self, seconds: float) -> Self:
+        """Bounds each branch of a workflow that has ``limits``, and the whole of any other (seconds)."""
+        if "limits" in self._known():
+            return self._limiting(execution_timeout=seconds)
+        return self._with(timeout=seconds)
+
+    def with_total_timeout(self, seconds: float) -> Self:
         """Bounds the whole workflow (seconds)."""
         return self._with(timeout=seconds)
 
