@@ -1,6 +1,7 @@
 """Runs the command line in this process, or in one of its own, on a database that belongs to the test."""
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -72,12 +73,22 @@ number = 17
 '''
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that is made already: its migrations need not run again for every test."""
+    place = tmp_path_factory.mktemp("database") / "runs.db"
+    CliRunner().invoke(app, ["runs", "--store", str(place)])
+    return place
+
+
 @pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def database(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     place = tmp_path / "runs.db"
+    shutil.copyfile(empty_database, place)
     monkeypatch.setenv("STRETTO_DATABASE", str(place))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     paths, modules = list(sys.path), set(sys.modules)
     yield place
     sys.path[:] = paths

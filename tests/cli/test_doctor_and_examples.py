@@ -145,6 +145,13 @@ def test_the_examples_of_an_installed_package_are_inside_it(monkeypatch, tmp_pat
     assert (example.name, example.caption) == ("tiny", "")
 
 
+def test_examples_that_are_not_installed_are_told(stretto, monkeypatch, tmp_path):
+    monkeypatch.setattr(gallery.stretto, "__file__", str(tmp_path / "stretto" / "__init__.py"))
+    result = stretto("examples")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "are not installed here" in result.stderr
+
+
 @pytest.mark.parametrize("words", [["--help"], ["version"]])
 def test_the_module_is_the_command(words):
     done = subprocess.run([sys.executable, "-m", "stretto", *words], capture_output=True, text=True, check=True)

@@ -97,7 +97,8 @@ def test_show_can_tell_the_log(stretto, three_runs):
 def test_show_needs_no_code_of_the_users(stretto, flow):
     flow.write_text(
         flow.read_text()
-        + "\nfrom dataclasses import dataclass\n\n@dataclass\nclass P:\n    x: int\n\n@step\ndef point():\n    return P(1)\n"
+        + "\nfrom dataclasses import dataclass\n\n@dataclass\nclass P:\n    x: int\n"
+        + "\n@step\ndef point():\n    return P(1)\n"
     )
     stretto("run", f"{flow}:point")
     flow.unlink()

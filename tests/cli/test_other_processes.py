@@ -109,7 +109,8 @@ def test_a_killed_run_is_reported_and_goes_on_in_another_process(spawn, stretto,
     count = tmp_path / "count"
     flow.write_text(
         flow.read_text()
-        + f"\n@step\ndef counted(x):\n    with open({str(count)!r}, 'a') as file:\n        file.write('x')\n    return x\n"
+        + f"\n@step\ndef counted(x):\n    with open({str(count)!r}, 'a') as file:\n"
+        + "        file.write('x')\n    return x\n"
         + "\n@step(idempotent=True)\nasync def wait(x, context):\n    import os\n    print('begun', flush=True)\n"
         + f"    if not os.path.exists({str(tmp_path / 'go')!r}):\n        await context.resource(Clock).sleep(30)\n"
         + "    return x + 1\n\nlong = SequentialWorkflow(name='long', steps=(counted, wait))\n"

@@ -1,6 +1,7 @@
 """`stretto run`: what runs, on which input, what is shown of it, and with which status it leaves."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,12 +208,14 @@ def test_max_concurrency_bounds_the_workflow_and_those_in_it(stretto, flow):
 
 
 def test_memory_keeps_nothing(stretto, flow, database):
+    database.unlink()
     result = stretto("run", flow, "-i", "[1]", "--store", "memory")
     assert "kept in memory only" in result.stdout
     assert not database.exists()
 
 
 def test_a_place_may_be_named(stretto, flow, tmp_path, database):
+    database.unlink()
     stretto("run", flow, "-i", "[1]", "--store", tmp_path / "other.db", "--run-id", "mine", "--label", "team=blue")
     assert not database.exists()
     (row,) = json.loads(stretto("runs", "--json", "--store", tmp_path / "other.db").stdout)
@@ -293,7 +296,8 @@ def test_an_output_in_an_object_is_json_that_people_expect(stretto, flow):
     flow.write_text(
         flow.read_text()
         + "\nimport datetime, pathlib\nfrom dataclasses import dataclass\n\n@dataclass\nclass Point:\n    x: int\n"
-        + "    tags: set\n\n@step\ndef odd():\n    return {'p': Point(1, {'a'}), 't': (1, 2), 'd': datetime.date(2020, 1, 2),"
+        + "    tags: set\n\n@step\ndef odd():\n    return {'p': Point(1, {'a'}), 't': (1, 2),"
+        + " 'd': datetime.date(2020, 1, 2),"
         + " 'path': pathlib.Path('a/b'), 'm': {1: 2, (3, 4): 5}, 'e': ErrorMode.FAIL_FAST, 'b': b'x'}\n"
     )
     document = json.loads(stretto("run", f"{flow}:odd", "--json").stdout)
@@ -315,3 +319,61 @@ def test_the_working_directory_of_a_relative_target_does_not_matter_later(strett
     assert result.exit_code == Exit.FAILED  # it fails again: it was found, and run again
     assert "ValueError" in result.stderr
     assert Path.cwd() == elsewhere
+
+
+def test_a_command_that_no_path_leads_to_is_named_by_its_place(stretto, flow, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    place = Path(sys.executable).with_name("stretto")
+    monkeypatch.chdir(tmp_path)
+    assert f"{place} show" in stretto("run", flow, "-i", "[1]").stdout
+    monkeypatch.chdir(place.parent)
+    assert "  stretto show" in stretto("run", flow, "-i", "[1]").stdout
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert "python -m stretto show" in stretto("run", flow, "-i", "[1]").stdout
+
+
+def test_a_resumed_run_remembers_its_input_its_limit_and_its_timeout(stretto, flow, monkeypatch):
+    from stretto.cli import watching
+
+    seen = []
+
+    def noting(screen, step, value, settings, store, showing):
+        seen.append((step.limits.max_concurrent_executions, value, settings.get("timeout"), settings.get("run_id")))
+        return Exit.FAILED
+
+    flow.write_text(
+        flow.read_text() + "\nfails = MapReduceWorkflow(name='fails', map=broken, reduce=step(name='sum')(sum))\n"
+    )
+    stretto("run", f"{flow}:fails", "-i", "[1]", "--max-concurrency", "3", "--timeout", "1m", "--run-id", "mine")
+    monkeypatch.setattr(watching, "execute", noting)
+    assert stretto("resume", "mine").exit_code == Exit.FAILED
+    stretto("resume", "mine", "--input", "[2]", "--max-concurrency", "4", "--timeout", "2m")
+    assert seen == [(3, [1], 60.0, "mine"), (4, [2], 120.0, "mine")]
+
+
+def test_an_input_that_is_too_large_to_be_remembered_is_asked_for_again(stretto, flow, monkeypatch):
+    from stretto.cli import watching
+
+    monkeypatch.setattr(watching, "LONGEST_LABEL", 10)
+    stretto("run", f"{flow}:broken", "-i", '"a rather long text"', "--run-id", "mine")
+    result = stretto("resume", "mine")
+    assert result.exit_code == Exit.USAGE
+    assert "too large to be remembered" in result.stderr
+    assert "ValueError" in stretto("resume", "mine", "--input", '"a rather long text"').stderr
+
+
+def test_a_program_of_ones_own_can_be_watched(flow, capsys, monkeypatch):
+    import importlib
+
+    from stretto.cli.watching import watch
+
+    monkeypatch.syspath_prepend(flow.parent)
+    module = importlib.import_module(flow.stem)
+    assert watch(module.plan, {"x": 1}, plan=True, tell=lambda data: f"the sum is {data['s']}") == Exit.OK
+    told = capsys.readouterr()
+    assert "the sum is 3" in told.out
+    assert "Critical path" in told.err
+    assert watch(module.plan, {"y": 1}) == Exit.USAGE
+    assert watch(module.broken, 1, target=f"{flow.stem}:broken", folder=str(flow.parent)) == Exit.FAILED
+    assert watch(module.double, 1, store="redis://x") == Exit.USAGE
+    assert "runs cannot be kept" in capsys.readouterr().err

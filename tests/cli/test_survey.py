@@ -31,7 +31,8 @@ def test_an_empty_tree_has_a_report(tree, tmp_path):
 def test_python_is_measured_by_its_syntax(tree, tmp_path):
     (tree / "pkg").mkdir()
     (tree / "pkg" / "a.py").write_text(
-        '"""Doc.\n\nMore.\n"""\nimport os, requests\nfrom pkg.b import x\n\n\nclass A:\n    def f(self):\n        """Says."""\n'
+        '"""Doc.\n\nMore.\n"""\nimport os, requests\nfrom pkg.b import x\n\n\nclass A:\n'
+        '    def f(self):\n        """Says."""\n'
         "        return 1  # TODO: more\n\n\n# a comment\nasync def g():\n    pass\n"
     )
     (tree / "pkg" / "b.py").write_text("x = 1\n")

@@ -9,7 +9,7 @@ from typing import Any
 from stretto.cli.execution import Finished
 from stretto.cli.exits import Exit, exit_of_outcome
 from stretto.cli.failures import tell_failure
-from stretto.cli.screen import Screen
+from stretto.cli.screen import Screen, command
 from stretto.cli.values import is_object, json_of, short
 from stretto.core.errors import StrettoError
 from stretto.core.events import ErrorRecord
@@ -151,11 +151,9 @@ def _summary(screen: Screen, finished: Finished, tell: Callable[[Any], Any] | No
     if isinstance(finished.outcome, Completed):
         value = finished.outcome.value
         rows += output_rows(json_of(value if tell is None else tell(value)))
+    rows.append(("run", finished.run_id if finished.stored else f"{finished.run_id} (kept in memory only)"))
     if finished.stored:
-        brief = finished.run_id
-        rows.append(("run", f"{brief}   stretto show {brief} · stretto gantt {brief}"))
-    else:
-        rows.append(("run", f"{finished.run_id} (kept in memory only)"))
+        rows.append(("next", f"{command()} show {finished.run_id}\n{command()} gantt {finished.run_id}"))
     screen.result(first, f"bold {style}")
     write_rows(screen, rows)
 
@@ -166,7 +164,7 @@ def _kept(screen: Screen, finished: Finished) -> None:
     done = sum(span.status == "completed" for span in spans)
     if finished.stored and finished.began:
         many = "1 completed step is" if done == 1 else f"{done:,} completed steps are"
-        screen.say(f"{many} kept; go on with: stretto resume {finished.run_id}", "yellow")
+        screen.say(f"{many} kept; go on with: {command()} resume {finished.run_id}", "yellow")
     for path in finished.abandoned[:10]:
         screen.say(f"did not stop, and may still run: {clean(path)}", "red")
     if len(finished.abandoned) > 10:

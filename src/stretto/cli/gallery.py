@@ -109,10 +109,16 @@ def list_examples(
         rows = [{"name": one.name, "caption": one.caption, "path": str(one.path)} for one in found]
         screen.line(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    width = max((len(one.name) for one in found), default=0)
+    if not found:
+        screen.say(f"the examples are not installed here (there is no {folder()}); they are in the repository")
+        return
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
     for one in found:
-        screen.out.print(f"{one.name:<{width}}", style="bold", end="")
-        screen.out.print(f"  {one.caption}")
+        table.add_row(one.name, one.caption)
+    screen.out.print(table, soft_wrap=False)
     screen.say(
         "\nstretto examples show NAME · stretto examples run NAME · stretto examples copy NAME DIR", "bright_black"
     )

@@ -76,14 +76,18 @@ def doctor(
 
 def _write(screen: Screen, found: list[Finding], wrong: int) -> None:
     signs = {"ok": ("✓", "green"), "note": ("·", "yellow"), "wrong": ("✕", "red")}
-    width = max(len(one.about) for one in found)
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(style="bold", no_wrap=True)
     for one in found:
         sign, style = signs[one.verdict]
-        screen.out.print(sign, style=style, end="")
-        screen.out.print(f" {one.about:<{width}}", style="bold", end="")
-        screen.out.print(f"  {one.what}")
+        table.add_row(Text(sign, style=style), one.about, one.what)
         if one.way_out:
-            screen.out.print(f"  {'':<{width}}  → {one.way_out}", style=style)
+            table.add_row("", "", Text(f"→ {one.way_out}", style=style))
+    screen.out.print(table, soft_wrap=False)
     told = "nothing is wrong" if not wrong else f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong"
     screen.result(told, "bold red" if wrong else "bold green")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -63,3 +65,14 @@ class Screen:
     def result(self, text: str = "", style: str = "") -> None:
         """Writes a line of the result to stdout."""
         self.out.print(text, style=style or None)
+
+
+def command() -> str:
+    """Returns how this command is called from where we are: by its name, or by its place where no PATH leads to it."""
+    if shutil.which("stretto"):
+        return "stretto"
+    beside = Path(sys.executable).with_name("stretto")
+    if not beside.is_file():
+        return "python -m stretto"
+    here = Path.cwd()
+    return str(beside.relative_to(here)) if beside.is_relative_to(here) else str(beside)

@@ -88,6 +88,7 @@ def _write(screen: Screen, summary: RunSummary, log: list[Event], fold: SpanFold
     from stretto.cli.ending import headline, output_rows, write_rows
     from stretto.cli.listing import MARKS, shown_labels, started
     from stretto.cli.live import picture
+    from stretto.cli.screen import command
     from stretto.cli.tree import Interest
     from stretto.cli.values import readable
     from stretto.monitoring.labels import clean
@@ -117,7 +118,7 @@ def _write(screen: Screen, summary: RunSummary, log: list[Event], fold: SpanFold
         write_rows(screen, output_rows(readable(ended.output)))
     if summary.status in ("interrupted", "failed", "cancelled", "timed_out"):
         screen.result()
-        screen.result(f"go on with: stretto resume {summary.id}", "yellow")
+        screen.result(f"go on with: {command()} resume {summary.id}", "yellow")
 
 
 def _write_errors(screen: Screen, fold: SpanFold) -> None:

@@ -14,6 +14,8 @@ from stretto.monitoring.spans import Span, SpanFold
 
 SHOWN = 12
 """How many children of one step are shown when there are more."""
+ALL_SHOWN = 16
+"""Up to how many children are all shown: to hide two or three behind a line would save nothing."""
 FAILED_SHOWN = 4
 """How many of them may be failed ones while others run."""
 DEEPEST = 6
@@ -122,7 +124,7 @@ class Interest:
     ) -> None:
         done, total = span.done, span.total
         family = self.families.get(span.path)
-        if done is None and len(span.children) > SHOWN:
+        if done is None and len(span.children) > ALL_SHOWN:
             done, total = (family.ended if family else 0), None
         elif done is not None and family is not None and (total is None or family.ended <= total):
             done = max(done, family.ended)
@@ -153,7 +155,7 @@ class Interest:
 
     def _chosen(self, fold: SpanFold, span: Span, live: dict[Path, list[Span]]) -> tuple[list[Span], str]:
         """Returns the children to show, and a sentence about the others."""
-        if len(span.children) <= SHOWN:
+        if len(span.children) <= ALL_SHOWN:
             return span.children, ""
         family = self.families.get(span.path, Family())
         running = live.get(span.path, [])

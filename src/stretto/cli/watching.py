@@ -104,7 +104,7 @@ def execute(
     if showing.plan and isinstance(known, ExecutionPlan):
         limits = getattr(step, "limits", None)
         slots = {} if limits is None else {"slots": limits.max_concurrent_executions}
-        screen.say(known.explain(limit=8, **slots))
+        screen.err.print(known.explain(limit=8, **slots), no_wrap=True, overflow="ellipsis", soft_wrap=False)
     session = Session(screen, store, _viewers(screen, showing), Questions(screen, can_ask()))
     finished = session.execute(step, value, settings)
     code = report(screen, finished, machine=showing.machine, quiet=showing.quiet, tell=showing.tell)
