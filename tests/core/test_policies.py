@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.core.errors import DefinitionError
+from stretto.core.errors import DefinitionError, UnknownSetting
 from stretto.core.function import step
 from stretto.core.policies import (
     PLAIN,
@@ -145,7 +145,7 @@ def test_a_policy_is_plain_only_when_the_door_has_nothing_to_look_after(settings
 
 
 def test_plain_is_no_setting_and_tells_no_policies_apart():
-    with pytest.raises(TypeError, match="plain"):
+    with pytest.raises(UnknownSetting, match="plain"):
         StepPolicy(plain=False)  # type: ignore[call-arg]
     assert StepPolicy() == PLAIN
     assert "plain" not in repr(PLAIN)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from stretto.core.errors import BranchCancelled, BranchesFailed, ExecutionError, NothingSucceeded, TooFewSucceeded
 from stretto.core.outcome import Cancelled, Completed, NotStarted, Outcome, error_of
 from stretto.core.policies import ErrorMode, whole
+from stretto.core.settings import Described
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Tally:
         return self.started - self.completed - self.failed
 
 
-class AggregationStrategy(ABC):
+class AggregationStrategy(Described, ABC):
     """Says what counts as success, and makes the value of it.
 
     ``ALL_SUCCESS``, ``FIRST_SUCCESS`` and ``PARTIAL_SUCCESS`` are the strategies without settings; ``custom`` makes

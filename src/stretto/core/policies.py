@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from stretto.core.errors import DefinitionError
+from stretto.core.settings import Described
 
 
 def positive(owner: str, setting: str, value: float | None, *, zero: bool = False) -> None:
@@ -48,7 +49,7 @@ class ErrorMode(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParallelResourceLimits:
+class ParallelResourceLimits(Described):
     """How much a set of branches may take: executions, bytes and seconds.
 
     ``execution_timeout`` bounds each branch (seconds). ``max_memory_per_branch`` is reserved for every branch that
@@ -80,7 +81,7 @@ class ParallelResourceLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(Described):
     """How often a failing idempotent step is tried again, and how long it waits before (seconds).
 
     Attempt n waits ``wait * factor ** n`` (n from 1), at most ``max_wait``, of which up to the share ``jitter`` is
@@ -117,7 +118,7 @@ def _is_error(kind: object) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CachePolicy:
+class CachePolicy(Described):
     """Keeps a deterministic step's outputs for ``ttl`` seconds; equal calls at one time are made once.
 
     ``key`` makes the key of an input; without it the input's JSON form is the key. ``maximum`` entries are kept.
@@ -136,7 +137,7 @@ class CachePolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchPolicy:
+class BatchPolicy(Described):
     """Gathers like calls of a step for ``wait`` seconds, or until ``size`` are there, and makes them as one.
 
     The step then receives a list of inputs and returns a list of outputs, as long and in the same order.
@@ -152,7 +153,7 @@ class BatchPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CircuitBreaker:
+class CircuitBreaker(Described):
     """Leaves an external service alone for ``reset`` seconds after ``failures`` failures in a row.
 
     The state is kept per ``service`` and process. After ``reset`` one call is let through: its success closes the
@@ -172,7 +173,7 @@ class CircuitBreaker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptiveTimeout:
+class AdaptiveTimeout(Described):
     """A timeout learnt from the step's own history in the store.
 
     It is ``factor`` times the ``percentile`` of the last completed durations, between ``minimum`` and ``maximum``
@@ -211,7 +212,7 @@ Isolation = Literal["none", "thread", "process"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepPolicy:
+class StepPolicy(Described):
     """How a step is executed; everything is off unless it is asked for.
 
     ``timeout`` bounds one attempt (seconds). ``idempotent`` says that running twice does no harm: only such steps are

@@ -18,6 +18,7 @@ from stretto.core.errors import DefinitionError
 from stretto.core.events import Event, Path
 from stretto.core.outcome import Outcome
 from stretto.core.policies import PLAIN, ErrorMode, ParallelResourceLimits, StepPolicy, positive
+from stretto.core.settings import Described
 
 In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
@@ -110,7 +111,7 @@ class Branches(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(Described):
     """A question for a human; ``choices`` are the words that may be chosen, ``default`` stands when time is up.
 
     ``timeout`` is in seconds; without one the question waits for as long as the run lives, and over restarts.

@@ -13,11 +13,12 @@ from typing import Any
 
 from stretto.core.policies import whole
 from stretto.core.resources import Meetings
+from stretto.core.settings import Described
 from stretto.core.step import Context
 
 
 @dataclass(frozen=True)
-class Barrier:
+class Barrier(Described):
     """Holds branches back until ``parties`` of them have arrived; it can be used again and again."""
 
     name: str
@@ -37,7 +38,7 @@ class Barrier:
 
 
 @dataclass(frozen=True)
-class Rendezvous:
+class Rendezvous(Described):
     """A place where ``parties`` branches meet and exchange what they brought."""
 
     name: str
@@ -54,7 +55,7 @@ class Rendezvous:
 
 
 @dataclass(frozen=True)
-class Semaphore:
+class Semaphore(Described):
     """Lets at most ``permits`` branches of a run in at once; those who wait are served in order of arrival."""
 
     name: str

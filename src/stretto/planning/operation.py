@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from stretto.core.errors import DefinitionError
 from stretto.core.function import FunctionStep, as_step
 from stretto.core.policies import positive
+from stretto.core.settings import Described
 from stretto.core.step import Step, Stepish, check_name
 
 DataRef: TypeAlias = str
@@ -34,7 +35,7 @@ _TYPE_OF_KIND = {kind.value: kind for kind in OperationType} | {"agent": Operati
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class Operation(Described):
     """One thing to do in a plan.
 
     ``inputs`` are the data it cannot run without: when the producer of one was skipped or failed, so is this one

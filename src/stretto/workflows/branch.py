@@ -10,13 +10,14 @@ from stretto.core.aggregation import gathered
 from stretto.core.errors import BranchCancelled, BranchesFailed, DefinitionError, listed
 from stretto.core.outcome import Cancelled, Completed, NotStarted, Outcome
 from stretto.core.policies import PLAIN, StepPolicy, positive
+from stretto.core.settings import Described
 from stretto.core.step import Branches, Context, Step, Stepish, check_name
 from stretto.workflows.sequential import in_turn
 from stretto.workflows.workflow import check_flag, distinct, named, owner_of, put, row_of_steps
 
 
 @dataclass(frozen=True)
-class ParallelBranch(Step[Any, Any]):
+class ParallelBranch(Described, Step[Any, Any]):
     """Steps in turn under one name, to run beside other branches.
 
     A ``required`` branch must succeed, whatever the aggregation says; an optional one may fail without stopping its

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 from stretto.core.errors import DefinitionError, ExecutionError, listed
 from stretto.core.function import as_step, is_async
+from stretto.core.settings import Described
 from stretto.core.step import Context, Step, Stepish, check_name
 
 Key: TypeAlias = str | int
@@ -299,7 +300,7 @@ async def decide(condition: Condition | Step[Any, Any], value: Any, context: Con
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Described):
     """A step, and the condition under which it runs; ``name`` is the step's own unless it is given."""
 
     condition: Conditional

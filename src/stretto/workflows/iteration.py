@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from stretto.core.errors import DefinitionError
 from stretto.core.outcome import Outcome, error_of
 from stretto.core.policies import whole
+from stretto.core.settings import Described
 from stretto.workflows.condition import Conditional, as_condition
 
 Ended = Literal["done", "condition", "break", "max_iterations", "error"]
@@ -25,7 +26,7 @@ class LoopState:
 
 
 @dataclass(frozen=True)
-class Break:
+class Break(Described):
     """Ends a loop with a message; the condition is asked about the ``LoopState`` before each iteration."""
 
     condition: Conditional

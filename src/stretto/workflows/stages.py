@@ -11,12 +11,13 @@ from stretto.core.errors import DefinitionError
 from stretto.core.function import as_step
 from stretto.core.policies import positive, whole
 from stretto.core.resources import EndOfChannel
+from stretto.core.settings import Described
 from stretto.core.step import Step, Stepish, check_name
 from stretto.workflows.condition import Condition, Conditional, as_condition, is_step, verdict
 from stretto.workflows.flow import Flow, Item, grouped
 
 
-class Stage(ABC):
+class Stage(Described, ABC):
     """Takes items, and hands on what it makes of them."""
 
     name: str

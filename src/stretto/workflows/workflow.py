@@ -10,12 +10,13 @@ from stretto.core.aggregation import AggregationStrategy, AllSuccess, FirstSucce
 from stretto.core.errors import DefinitionError, listed
 from stretto.core.function import as_step
 from stretto.core.policies import PLAIN, ErrorMode, ParallelResourceLimits, StepPolicy, positive
+from stretto.core.settings import Described
 from stretto.core.step import In, Out, Step, Stepish, check_name
 from stretto.workflows.builder import WorkflowBuilder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workflow(Step[In, Out]):
+class Workflow(Described, Step[In, Out]):
     """A step made of steps; ``timeout`` bounds the whole of it (seconds), ``policy`` is that of any step.
 
     Two equal descriptions are equal values, and a value holds nothing of a run: it can be run as often as one likes,
