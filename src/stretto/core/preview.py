@@ -68,7 +68,7 @@ class _Cut:
         if (named := _named_parts(value, kind)) is not None:
             held = self._fields(named, len(named), depth) if depth else f"{len(named)} fields"
             return {"$data": [kind.__qualname__, held]}
-        if hasattr(value, "__len__") and len(value) > PREVIEW_ITEMS:
+        if hasattr(value, "__len__") and len(value) > PREVIEW_ITEMS and not hasattr(value, "get_secret_value"):
             return self._size(value)
         return {"$repr": self._spent(repr(value)[:PREVIEW_TEXT])}
 
