@@ -53,7 +53,7 @@ def test_a_secret_input_is_used_and_neither_stored_nor_told(tmp_path, given):
 
 
 def test_a_secret_output_is_refused_instead_of_stored(tmp_path, given):
-    with pytest.raises(OutputNotStorable, match="'give_back' returned .*SecretStr"):
+    with pytest.raises(OutputNotStorable, match=r"'give_back' returned .*SecretStr"):
         run_sync(give_back, given, store=SqlStore(tmp_path / "runs.db"))
     assert SECRET.encode() not in on_disk(tmp_path)
 
