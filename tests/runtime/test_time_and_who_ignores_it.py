@@ -102,6 +102,20 @@ def test_a_value_that_comes_too_late_counts_as_timed_out(level: str) -> None:
     assert kinds(ran, "all/late") == ["step_started", "step_timed_out"]
 
 
+@pytest.mark.parametrize("level", ["step", "branch"])
+def test_who_blocks_the_loop_for_longer_than_its_time_has_timed_out(level: str) -> None:
+    async def blocks(x: Any) -> str:
+        time.sleep(0.2)  # noqa: ASYNC251  # what nobody should do
+        return "late"
+
+    stubborn = named("stubborn", blocks, timeout=0.05 if level == "step" else None)
+    work = together(good, stubborn, execution_timeout=0.05 if level == "branch" else None)
+    first, second = run_sync(work)
+    assert first.status == "completed"
+    assert isinstance(second, TimedOut)
+    assert (second.error.path, second.error.seconds, second.error.level) == ("all/stubborn", 0.05, level)
+
+
 def test_a_step_that_raises_a_timeout_of_its_own_has_failed_and_not_timed_out() -> None:
     (outcome,) = go(together(raiser(TimeoutError("mine"), timeout=5)))
     assert isinstance(outcome, Failed)

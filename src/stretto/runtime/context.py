@@ -114,8 +114,8 @@ class RunContext(Context):
                 output, source = await step.execute(input, child), "run"
             else:
                 output, source = await guarded(child, step, input)
-            if live is not None and live.expired is not None:
-                raise StepTimeout(path, live.expired, "branch")
+            if live is not None and (over := live.overrun()) is not None:
+                raise StepTimeout(path, over, "branch")
             log.append(StepCompleted(path, now(), output, source))
         except CancelledError:
             if live is not None and live.expired is not None:

@@ -110,7 +110,8 @@ async def _timed(child: RunContext, step: Step[Any, Any], input: Any) -> Any:
         child.clock = None
         if child.alarm is not None:
             child.alarm.cancel()
-    if clock.expired():
+    ends = clock.when()
+    if clock.expired() or (ends is not None and ends <= asyncio.get_running_loop().time()):  # the loop may be blocked
         raise StepTimeout(child.path, timeout, level)
     return output
 

@@ -58,6 +58,13 @@ class Live:
         else:
             self.doomed = True
 
+    def overrun(self) -> float | None:
+        """Returns the timeout that is over (seconds), or None; also when the loop was blocked and could not tell."""
+        timer = self.timer if self.deadline is None else None
+        if timer is not None and timer.when() <= asyncio.get_running_loop().time():
+            self.expired = self.seconds
+        return self.expired
+
     def pause(self, now: float) -> None:
         """Stops the branch's clock while something in it waits for a human."""
         self.asking += 1
