@@ -8,6 +8,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 import stretto
 
 SOURCE = Path(stretto.__file__)
@@ -27,12 +29,8 @@ def test_every_public_name_has_one_home_and_is_declared_for_type_checkers() -> N
 
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
-    try:
-        stretto.Fooflow  # type: ignore[attr-defined]  # it does not exist
-    except AttributeError as error:
-        assert "Fooflow" in str(error)
-    else:
-        raise AssertionError
+    with pytest.raises(AttributeError, match="Fooflow"):
+        _ = stretto.Fooflow  # type: ignore[attr-defined]  # it does not exist
 
 
 def test_importing_stretto_imports_no_third_party_package() -> None:
