@@ -15,6 +15,9 @@ from stretto.core.step import Branch, Step
 from stretto.runtime.live import Live, LiveBranches
 from stretto.runtime.state import Rank, was_granted
 
+TURN = 250
+"""After so many starts everybody else gets a turn."""
+
 _WAITING = NotStarted()
 
 MAX_REFUSED = 10_000
@@ -66,7 +69,17 @@ class TaskBranches(LiveBranches):
         self._tally.started += 1
         live.task = self._loop.create_task(self._branch(step, input, path, live, queued))
         self._state.enter(live.task)
+        if index % TURN == TURN - 1:
+            await self._give_way()
         return index
+
+    async def _give_way(self) -> None:
+        """Lets the loop run what was started, so that a long row of starts neither piles up nor keeps others out."""
+        self._waiting = True
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self._waiting = False
 
     async def _queue(self, path: Path, memory: int, priority: float) -> float:
         began = self._state.now()

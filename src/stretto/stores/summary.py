@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Literal
 
 from stretto.core.errors import StoreError
@@ -16,6 +18,7 @@ Status = Literal["queued", "running", "completed", "failed", "cancelled", "timed
 OPEN: tuple[Status, Status] = ("queued", "running")
 """How a run without an end stands while its process lives."""
 
+_PLACE, _KIND, _DATA = itemgetter(0), itemgetter(1), itemgetter(4)
 _RAN = '"source":"run"}'  # how the text of a step that really ran ends
 
 
@@ -76,11 +79,11 @@ class Tally:
         Raises ``StoreError`` when the lines do not stand directly behind the last ones, and adds none then.
         """
         self._check_places(lines)
-        counts, in_flight, size = self.counts, self.in_flight, 0
+        counts, in_flight = self.counts, self.in_flight
         durations: dict[str, list[float]] = {}
+        for kind, count in Counter(map(_KIND, lines)).items():
+            counts[kind] = counts.get(kind, 0) + count
         for _, kind, path, at, data in lines:
-            size += len(data)
-            counts[kind] = counts.get(kind, 0) + 1
             if kind == "step_started":
                 in_flight[path] = at
             elif kind == "step_completed":
@@ -92,13 +95,13 @@ class Tally:
             elif kind in _TURNS:
                 self._turn(kind, at, data)
         self.lines += len(lines)
-        self.size += size
+        self.size += sum(map(len, map(_DATA, lines)))
         self.at = lines[-1].at
         return durations
 
     def _check_places(self, lines: Sequence[Line]) -> None:
         first = self.lines
-        places = [line.seq for line in lines]
+        places = list(map(_PLACE, lines))
         if places != list(range(first, first + len(places))):
             wrong = next(
                 place
