@@ -16,8 +16,8 @@ INTERVAL = 0.05
 
 
 _new_line: Callable[[type[Line], tuple[int, str, str, float, str]], Line]
-# What Line(…) calls in the end, in half its time; pyright sees a tuple of unknowns.
-_new_line = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+# What Line(…) calls in the end, in half its time.
+_new_line = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # of what, it asks
 
 
 class EventLog:
