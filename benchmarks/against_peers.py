@@ -25,10 +25,10 @@ VENV = ROOT / ".venv-peers"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 WANTED = HERE / "requirements.txt"
 LEAST = 10.0
-PATIENCE = 300.0
+PATIENCE = 600.0
 """How long a peer may take to start, or for one round (seconds)."""
 ENOUGH = 60.0
-"""After so long no further round of a peer is begun (seconds)."""
+"""After so long no further round of a peer is begun; a first one that took longer is the only one (seconds)."""
 QUIET = {
     "DO_NOT_TRACK": "1",
     "LANGSMITH_TRACING": "false",
@@ -77,7 +77,8 @@ class Worker:
                 cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
             )  # fmt: skip
         try:
-            self.version = str(self._answer()["version"])
+            ready = self._answer()
+            self.version, self.warming = str(ready["version"]), float(str(ready["warming"]))
         except PeerFailed:
             self.close()
             raise
@@ -154,7 +155,7 @@ def measure(peer: Peer, size: Size, folder: Path) -> tuple[str, Times, Times]:
             theirs: list[float] = []
             taken: list[float] = []
             while len(theirs) < size.peer_rounds and sum(theirs) < ENOUGH:
-                theirs.append(other.go())
+                theirs.append(other.warming if other.warming > ENOUGH else other.go())
                 taken += [ours.go(), ours.go()]
         finally:
             other.close()

@@ -19,11 +19,13 @@ def say(**what: object) -> None:
 
 
 async def serve(distribution: str, work: Callable[[], Awaitable[Sequence[int]]]) -> None:
-    """Does the work once unmeasured and checks its result, then once for every line that comes in."""
-    wanted = list(range(1, ITEMS + 1))
-    if sorted(await work()) != wanted:
+    """Does the work once to warm up, checks its result and says how long it took; then once for every line."""
+    began = time.perf_counter()
+    made = await work()
+    warming = time.perf_counter() - began
+    if sorted(made) != list(range(1, ITEMS + 1)):
         raise SystemExit(f"{distribution} did not return what every branch made")
-    say(ready=distribution, version=importlib.metadata.version(distribution))
+    say(ready=distribution, version=importlib.metadata.version(distribution), warming=warming)
     for _ in sys.stdin:
         gc.collect()
         began = time.perf_counter()
