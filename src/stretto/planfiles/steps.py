@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from stretto.core.aggregation import require
 from stretto.core.errors import CommandFailed, ExecutionError
 from stretto.core.function import FunctionStep
 from stretto.core.policies import PLAIN, ErrorMode, ParallelResourceLimits, StepPolicy
@@ -18,9 +17,7 @@ from stretto.core.step import Context, Step
 from stretto.planfiles.kinds import is_row
 from stretto.planfiles.reference import Reference, Scope, Shape, Template, as_json, fill
 from stretto.planning.operation import Operation
-from stretto.planning.scheduler import produced
-from stretto.workflows.planned import PlannedMap
-from stretto.workflows.progress import Ticker
+from stretto.workflows.planned import Each, PlannedMap
 
 TAIL = 2_000
 """How much of what a failed command wrote its error shows (characters)."""
@@ -220,21 +217,11 @@ class ForEach(PlannedMap):
                 f"operation {self.name!r} runs for each item of a list, and was given a {type(items).__name__}"
             )
         shared = {name: input[name] for name in self.needed if name in input}
-        ticker, done = Ticker(context, len(items)), 0
-        async with context.branches(self.limits, self.mode) as branches:
+
+        def inputs() -> Iterator[dict[str, Any]]:
             for place, item in enumerate(items):
-                if branches.settled:
-                    break
-                own = {name: value for name, value in (("item", item), ("index", place)) if name in self.needed}
-                await branches.start(self.step, shared | own, name=f"{self.name}[{place}]")
-                ticker.reached(place + 1 - self.limits.max_concurrent_executions)
-            async for _ in branches.completed():
-                done += 1
-                ticker.reached(done)
-        ticker.finished(done)
-        require(branches.outcomes)
-        values = [outcome.unwrap() for outcome in branches.outcomes]
-        if len(self.outputs) < 2:
-            return values
-        rows = [produced(Operation(id=self.name, outputs=self.outputs), value) for value in values]
-        return {ref: [row[ref] for row in rows] for ref in self.outputs}
+                own = {"item": item, "index": place}
+                yield shared | {name: value for name, value in own.items() if name in self.needed}
+
+        operation = Operation(id=self.name, outputs=self.outputs)
+        return await Each(operation, self.step, self.limits, self.mode).over(inputs(), len(items), context)

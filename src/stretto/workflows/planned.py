@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -46,24 +46,9 @@ class EachItem(Step[Mapping[str, Any], Any]):
     async def execute(self, input: Mapping[str, Any], context: Context) -> Any:
         """Maps; raises ``DefinitionError`` when the input is no collection with an order."""
         items = self._items(input)
-        ticker, done = Ticker(context, len(items)), 0
-        async with context.branches(self.limits, self.mode) as branches:
-            for place, item in enumerate(items):
-                if branches.settled:
-                    break
-                received = self.operation.item_input(input, item)
-                await branches.start(self.operation.work, received, name=f"{self.name}[{place}]")
-                ticker.reached(place + 1 - self.limits.max_concurrent_executions)
-            async for _ in branches.completed():
-                done += 1
-                ticker.reached(done)
-        ticker.finished(done)
-        require(branches.outcomes)
-        values = [outcome.unwrap() for outcome in branches.outcomes]
-        if len(self.operation.outputs) < 2:
-            return values
-        rows = [produced(self.operation, value) for value in values]
-        return {ref: [row[ref] for row in rows] for ref in self.operation.outputs}
+        inputs = (self.operation.item_input(input, item) for item in items)
+        work = Each(self.operation, self.operation.work, self.limits, self.mode)
+        return await work.over(inputs, len(items), context)
 
     def _items(self, input: Mapping[str, Any]) -> Sequence[Any]:
         ref = str(self.operation.for_each)
@@ -75,6 +60,40 @@ class EachItem(Step[Mapping[str, Any], Any]):
             )
         row: Sequence[Any] = items
         return row
+
+
+@dataclass(frozen=True)
+class Each:
+    """One step on many inputs at once, for an operation that is mapped over a collection."""
+
+    operation: Operation
+    step: Step[Any, Any]
+    limits: ParallelResourceLimits
+    mode: ErrorMode
+
+    async def over(self, inputs: Iterable[Any], count: int, context: Context) -> Any:
+        """Runs the step on ``count`` inputs as ``id[0]``, ``id[1]`` and so on; returns the values in their order.
+
+        Of an operation with several outputs it returns a list for each of them. Raises as the error mode says.
+        """
+        id, outputs = self.operation.id, self.operation.outputs
+        ticker, done = Ticker(context, count), 0
+        async with context.branches(self.limits, self.mode) as branches:
+            for place, input in enumerate(inputs):
+                if branches.settled:
+                    break
+                await branches.start(self.step, input, name=f"{id}[{place}]")
+                ticker.reached(place + 1 - self.limits.max_concurrent_executions)
+            async for _ in branches.completed():
+                done += 1
+                ticker.reached(done)
+        ticker.finished(done)
+        require(branches.outcomes)
+        values = [outcome.unwrap() for outcome in branches.outcomes]
+        if len(outputs) < 2:
+            return values
+        rows = [produced(self.operation, value) for value in values]
+        return {ref: [row[ref] for row in rows] for ref in outputs}
 
 
 def _is_row(value: object) -> bool:
