@@ -49,11 +49,20 @@ class Batcher:
     def __init__(self) -> None:
         self._open: dict[tuple[asyncio.AbstractEventLoop, Hashable], _Batch] = {}
 
-    async def call(self, step: str, key: Hashable, policy: BatchPolicy, input: Any, invoke: Invoke) -> Any:
+    async def call(
+        self,
+        step: str,
+        key: Hashable,
+        policy: BatchPolicy,
+        input: Any,
+        invoke: Invoke,
+        wait: Callable[[asyncio.Future[Any]], Awaitable[Any]] | None = None,
+    ) -> Any:
         """Returns the output for one input; ``key`` says which calls are alike, ``step`` names them in errors.
 
         ``invoke`` receives the list of inputs in the order in which they came. What it raises, every caller of that
-        batch raises; ``WrongBatch`` unless it returns a list as long as the inputs.
+        batch raises; ``WrongBatch`` unless it returns a list as long as the inputs. ``wait`` is how a caller waits for
+        the one that makes the call.
         """
         loop = asyncio.get_running_loop()
         batch = self._open.get((loop, key))
@@ -66,6 +75,8 @@ class Batcher:
         if len(batch.callers) >= policy.size:
             self._close(batch)
         try:
+            if not leads and wait is not None:
+                await wait(caller.share)
             share = _Share(lead=True) if leads else await caller.share
             if share.lead:
                 share = await self._lead(batch, caller, step, invoke)
@@ -94,7 +105,9 @@ class Batcher:
         """Takes a cancelled caller out; when it led, or was just told to, the next who is left leads."""
         if caller in batch.callers:
             batch.callers.remove(caller)
-        if led or (not caller.share.cancelled() and caller.share.result().lead):
+        share = caller.share
+        told = share.done() and not share.cancelled() and share.exception() is None
+        if led or (told and share.result().lead):
             heir = next((other for other in batch.callers if not other.share.done()), None)
             if heir is None:  # nobody is left, or all are being cancelled
                 self._close(batch)

@@ -67,6 +67,13 @@ def _dumps(plain: Plain) -> str:
     return json.dumps(plain, sort_keys=True)
 
 
+class Waiting(NamedTuple):
+    """For whom a call is made, and how it waits where its own kind makes that call: so that a deadlock is seen."""
+
+    run: object
+    wait: Callable[[asyncio.Future[Any]], Awaitable[Any]]
+
+
 class _Landing(NamedTuple):
     """What a waiter is told: the output, the error, or that it is to make the call itself."""
 
@@ -77,10 +84,18 @@ class _Landing(NamedTuple):
 
 @dataclass(eq=False)
 class _Flight:
-    """A call under way, and who waits for it; the first to wait leads when the leader is cancelled."""
+    """A call under way for ``run``, and who waits for it; when the leader is cancelled, another one leads."""
 
     place: tuple[asyncio.AbstractEventLoop, CacheKey]
-    waiters: list[asyncio.Future[_Landing]] = field(default_factory=list[asyncio.Future[_Landing]])
+    run: object
+    waiters: list[_Waiter] = field(default_factory=list["_Waiter"])
+
+
+class _Waiter(NamedTuple):
+    """One who waits for a call, and for which run."""
+
+    landing: asyncio.Future[_Landing]
+    run: object
 
 
 class OutputCache:
@@ -95,12 +110,18 @@ class OutputCache:
         self._lock = threading.Lock()
 
     async def get_or_call(
-        self, key: CacheKey, policy: CachePolicy, now: Callable[[], float], call: Callable[[], Awaitable[T]]
+        self,
+        key: CacheKey,
+        policy: CachePolicy,
+        now: Callable[[], float],
+        call: Callable[[], Awaitable[T]],
+        waiting: Waiting | None = None,
     ) -> tuple[T, bool]:
         """Returns the output and whether it was had without calling.
 
         A failure goes to everyone who waits for that call, and is not kept. When the caller who makes the call is
-        cancelled, another makes it. ``now`` must be one clock for all calls (seconds).
+        cancelled, another makes it. ``now`` must be one clock for all calls (seconds). ``waiting`` is how a call that
+        another of the same run makes is waited for.
         """
         found, output = self._look(key, now())
         if found:
@@ -108,9 +129,9 @@ class OutputCache:
         place = (asyncio.get_running_loop(), key)
         flight = self._flights.get(place)
         if flight is None:
-            flight = self._flights[place] = _Flight(place)
+            flight = self._flights[place] = _Flight(place, waiting.run if waiting is not None else None)
         else:
-            landing = await self._wait(flight)
+            landing = await self._wait(flight, waiting)
             if landing.error is not None:
                 raise landing.error
             if not landing.lead:
@@ -132,30 +153,35 @@ class OutputCache:
         self._land(flight, _Landing(output))
         return output
 
-    async def _wait(self, flight: _Flight) -> _Landing:
-        waiter: asyncio.Future[_Landing] = asyncio.get_running_loop().create_future()
+    async def _wait(self, flight: _Flight, waiting: Waiting | None) -> _Landing:
+        landing: asyncio.Future[_Landing] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(landing, waiting.run if waiting is not None else None)
         flight.waiters.append(waiter)
         try:
-            return await waiter
-        except asyncio.CancelledError:
+            if waiting is not None and waiting.run is flight.run:
+                await waiting.wait(landing)
+            return await landing
+        except BaseException:
             if waiter in flight.waiters:
                 flight.waiters.remove(waiter)
-            elif not waiter.cancelled() and waiter.result().lead:  # it was to lead, and does not come to it
-                self._hand_on(flight)
+            elif not landing.cancelled() and landing.exception() is None and landing.result().lead:
+                self._hand_on(flight)  # it was to lead, and does not come to it
             raise
 
     def _land(self, flight: _Flight, landing: _Landing) -> None:
         del self._flights[flight.place]
         for waiter in flight.waiters:
-            if not waiter.done():
-                waiter.set_result(landing)
+            if not waiter.landing.done():
+                waiter.landing.set_result(landing)
         flight.waiters.clear()
 
     def _hand_on(self, flight: _Flight) -> None:
+        flight.waiters.sort(key=lambda waiter: waiter.run is not flight.run)  # those who count on their own run
         while flight.waiters:
             waiter = flight.waiters.pop(0)
-            if not waiter.done():
-                waiter.set_result(_Landing(lead=True))
+            if not waiter.landing.done():
+                flight.run = waiter.run
+                waiter.landing.set_result(_Landing(lead=True))
                 return
         del self._flights[flight.place]
 

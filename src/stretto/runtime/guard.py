@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from asyncio import CancelledError
+from collections.abc import Awaitable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from stretto.core.errors import DefinitionError, HumanAborted, StepTimeout
 from stretto.core.events import StepRetrying, step_name
 from stretto.core.policies import AdaptiveTimeout, RetryPolicy
 from stretto.core.step import Request, Step
-from stretto.runtime.cache import CacheKey, input_key
+from stretto.runtime.cache import CacheKey, Waiting, input_key
 from stretto.runtime.fingerprints import fingerprint, individual
 from stretto.runtime.people import ask_anew
 from stretto.runtime.records import record
@@ -35,8 +36,17 @@ async def guarded(child: RunContext, step: Step[Any, Any], input: Any) -> tuple[
 
     key = CacheKey(step.name, (fingerprint(step), individual(step)), input_key(step.name, policy.cache, input))
     loop = asyncio.get_running_loop()
-    output, hit = await child.state.shared.cache.get_or_call(key, policy.cache, loop.time, call)
+    output, hit = await child.state.shared.cache.get_or_call(key, policy.cache, loop.time, call, _waiting(child))
     return output, "cache" if hit else source
+
+
+def _waiting(child: RunContext) -> Waiting:
+    state = child.state
+
+    def wait(future: asyncio.Future[Any]) -> Awaitable[Any]:
+        return state.wait(future, child.path, "another's call")
+
+    return Waiting(state, wait)
 
 
 async def _persistent(child: RunContext, step: Step[Any, Any], input: Any) -> tuple[Any, str]:
@@ -85,7 +95,9 @@ async def _attempt(child: RunContext, step: Step[Any, Any], input: Any) -> tuple
             return await _timed(child, step, inputs)
 
         key = (id(child.state), step)
-        return await child.state.shared.batcher.call(step.name, key, policy.batch, input, invoke), "batch"
+        return await child.state.shared.batcher.call(
+            step.name, key, policy.batch, input, invoke, _waiting(child).wait
+        ), "batch"
 
 
 async def _timed(child: RunContext, step: Step[Any, Any], input: Any) -> Any:
