@@ -1,48 +1,21 @@
 """Runs workflows on the real runtime, on a clock that jumps over every wait."""
 
 import asyncio
-import selectors
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from stretto.runtime.run import Run, start
+from stretto.testing import VirtualClock
 
 
-class JumpingSelector(selectors.DefaultSelector):
-    """Never waits for a timer: says how far the clock may jump instead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        found = super().select(0 if timeout is not None else None)
-        if not found and timeout is not None and timeout > 0:
-            self.now += timeout
-        return found
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jumping = JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now
-
-
-def on_virtual_time(main: Callable[[], Awaitable[Any]]) -> Any:
-    async def entered() -> Any:
-        return await main()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(entered())
+def on_virtual_time(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    return VirtualClock().run(main())
 
 
 @pytest.fixture
-def virtually() -> Callable[[Callable[[], Awaitable[Any]]], Any]:
+def virtually() -> Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]:
     """Runs an async function on virtual time."""
     return on_virtual_time
 
