@@ -6,6 +6,19 @@ import json
 from typing import Any, TypeGuard
 
 from stretto.core.codec import NotStorable, preview, to_plain
+from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, TimedOut
+
+OUTCOMES = {
+    f"{outcome.__module__}:{outcome.__qualname__}": status
+    for outcome, status in (
+        (Completed, "completed"),
+        (Failed, "failed"),
+        (TimedOut, "timed_out"),
+        (Cancelled, "cancelled"),
+        (NotStarted, "not_started"),
+    )
+}
+"""The word for each outcome by the stored name of its class."""
 
 
 def is_list(plain: object) -> TypeGuard[list[Any]]:
@@ -29,8 +42,12 @@ def readable(plain: Any) -> Any:
         match tag:
             case "$tuple" | "$set" | "$frozenset":
                 return [readable(item) for item in held]
+            case "$data" if held[0] in OUTCOMES:
+                return {"status": OUTCOMES[held[0]]} | {key: readable(item) for key, item in held[1].items()}
             case "$data" | "$model":
                 return readable(held[1])
+            case "$error":
+                return f"{held[0].rpartition(':')[2]}: {', '.join(str(readable(item)) for item in held[1])}"
             case "$enum":
                 return held[1]
             case "$map":
