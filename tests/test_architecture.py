@@ -207,6 +207,16 @@ def test_no_comment_puts_work_off():
             assert not re.search(r"\b(TODO|FIXME|XXX)\b", comment), f"{name}:{line} {comment}"
 
 
+def test_no_test_is_passed_over():
+    passed_over = re.compile(r"\b(importorskip|skipif|skipIf|SkipTest|xfail)\b|\b(pytest|mark|unittest)\.skip\b")
+    for path in (REPOSITORY / "tests").rglob("*.py"):
+        if path != Path(__file__):
+            match = passed_over.search(path.read_text("utf-8"))
+            assert match is None, (
+                f"{path.relative_to(REPOSITORY)} says {match and match.group()}: let it fail, and say why"
+            )
+
+
 def test_test_files_have_unique_names():
     names = [path.name for path in (REPOSITORY / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))

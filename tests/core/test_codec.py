@@ -144,6 +144,7 @@ def test_what_is_stored_comes_back_the_same(value):
         pathlib.PurePosixPath("a/b"),
         pathlib.PureWindowsPath("C:/a"),
         uuid.UUID(int=7),
+        range(10, 1, -3),
         decimal.Decimal("1.10"),
         dt.timedelta.max,
         dt.timedelta(microseconds=-1),

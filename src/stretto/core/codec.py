@@ -4,10 +4,10 @@ Plain JSON values stand as themselves. Everything else is an object with one key
 ``$set``, ``$frozenset``, ``$bytes`` (base64), ``$map`` (a dict whose keys are not all text, or begin with ``$``),
 ``$int`` (too long for decimal text: hexadecimal), ``$float`` (nan, inf, -inf), ``$time`` (ISO 8601, with the zone's
 name in brackets as in RFC 9557), ``$date``, ``$delta`` (days, seconds, microseconds), ``$path``, ``$posix`` and
-``$windows`` (pure paths), ``$uuid``, ``$decimal``, ``$enum`` (the member's name, or a flag's number), ``$data`` (a
-dataclass or a named tuple), ``$model`` (a pydantic model), ``$error`` (an exception: class, arguments and attributes,
-no traceback), ``$large`` (a value that a store left out). Classes are named ``module:qualname``; ``core/classes.py``
-says which of them may come back.
+``$windows`` (pure paths), ``$range``, ``$uuid``, ``$decimal``, ``$enum`` (the member's name, or a flag's number),
+``$data`` (a dataclass or a named tuple), ``$model`` (a pydantic model), ``$error`` (an exception: class, arguments and
+attributes, no traceback), ``$large`` (a value that a store left out). Classes are named ``module:qualname``;
+``core/classes.py`` says which of them may come back.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ _SIMPLE: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     datetime.datetime: ("$time", _time, _time_of),
     datetime.date: ("$date", lambda v: v.isoformat(), datetime.date.fromisoformat),
     datetime.timedelta: ("$delta", lambda v: [v.days, v.seconds, v.microseconds], lambda v: datetime.timedelta(*v)),
+    range: ("$range", lambda v: [v.start, v.stop, v.step], lambda v: range(*v)),
     uuid.UUID: ("$uuid", str, uuid.UUID),
     decimal.Decimal: ("$decimal", str, decimal.Decimal),
     pathlib.PurePosixPath: ("$posix", str, pathlib.PurePosixPath),
