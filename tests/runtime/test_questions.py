@@ -11,7 +11,7 @@ from stretto.core.outcome import Completed
 from stretto.core.policies import ParallelResourceLimits
 from stretto.core.step import Answer, Context, Request
 from stretto.runtime.run import Run, start
-from tests.runtime.stage import SLOW, good, kinds, named, sleeper, together, virtually, watch
+from tests.runtime.stage import SLOW, deaf, good, kinds, named, sleeper, together, virtually, watch
 
 OK = Request(question="go on?")
 
@@ -298,6 +298,58 @@ def test_a_step_that_asks_while_it_is_being_stopped_does_not_live_for_ever() -> 
     (outcome,) = run.outcome.unwrap()
     assert (outcome.status, outcome.stopped) == ("cancelled", False)
     assert run.log[-1].at == pytest.approx(4)
+
+
+@pytest.mark.parametrize("grace", [0, 3])
+def test_a_step_that_ignores_its_time_after_an_answer_is_left_behind_then(grace: float) -> None:
+    @step(timeout=5)
+    async def asks_first(x: Any, context: Context) -> Any:
+        await context.ask(OK)
+        return await deaf(1000).execute(x, context)
+
+    run = answered(together(asks_first, cancellation_timeout=grace), (100, "all/asks_first?1", "approve"))
+    assert [outcome.status for outcome in run.outcome.unwrap()] == ["timed_out"]
+    assert run.log[-1].at == pytest.approx(105 + grace)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "left behind", "stopped"])
+def test_who_is_stopped_while_it_waits_for_its_room_again_leaves_no_slot_taken(how: str) -> None:
+    @step
+    async def asks(x: Any, context: Context) -> None:
+        while True:
+            try:
+                await context.ask(OK)
+            except asyncio.CancelledError:
+                if how != "left behind":
+                    raise
+
+    async def main() -> Any:
+        @step
+        async def parent(x: Any, context: Context) -> Any:
+            limits = ParallelResourceLimits(max_concurrent_executions=1, cancellation_timeout=2)
+            async with context.branches(limits, SLOW) as branches:
+                await branches.start(asks, x)
+                await branches.start(sleeper(50), x)
+                await asyncio.sleep(5)
+                assert run.answer("parent/asks?1")  # from now on it waits for its room
+                await asyncio.sleep(5)
+                if how == "stopped":
+                    branches.cancel("enough")
+                else:
+                    run.cancel_branch("parent/asks", "enough")
+                async for _ in branches.completed():
+                    pass
+                for question in run.questions:
+                    run.answer(question)
+                await asyncio.sleep(5)
+                assert branches.room == 1
+            return [outcome.status for outcome in branches.outcomes]
+
+        async with start(parent, cancellation_timeout=1) as run:
+            pass
+        return run.outcome.unwrap()
+
+    assert virtually(main) == ["cancelled", "cancelled" if how == "stopped" else "completed"]
 
 
 def test_a_timed_out_step_that_asks_in_its_last_words_gets_its_answer_and_is_late_all_the_same() -> None:

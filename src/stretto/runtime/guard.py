@@ -142,7 +142,8 @@ def _watch(child: RunContext, clock: asyncio.Timeout, error: StepTimeout) -> Non
         if clock.expired():
             scope.give_up(live, error)
         else:
-            child.alarm = loop.call_at((clock.when() or loop.time()) + grace, look)
+            ends = clock.when()  # None while a human is asked
+            child.alarm = loop.call_at((loop.time() + error.seconds if ends is None else ends) + grace, look)
 
     child.alarm = loop.call_later(error.seconds + grace, look)
 

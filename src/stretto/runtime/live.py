@@ -239,13 +239,13 @@ class LiveBranches(Branches):
 
     async def reclaim(self, live: Live) -> None:
         """Waits for room again, before everybody else."""
-        if not live.lent or live.index in self._returning:
+        if not live.lent or live.index in self._returning or live.index not in self.live:
             return
         self._returning.add(live.index)
         try:
             if not self._room.take(live.memory):
                 await self._regain(live)
-            if live.index in self._returning:
+            if live.index in self._returning and live.index in self.live:
                 live.lent = False
             else:
                 self._leave_room(live.memory)
