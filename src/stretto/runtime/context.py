@@ -194,8 +194,8 @@ class RunContext(Context):
 
 
 def _workers(context: RunContext) -> Workers:
-    limits = context.scope.limits if context.scope is not None else None
-    memory = limits.max_memory_per_branch if limits is not None else None
+    reserved = [around.live.memory for around in context.lineage() if around.live is not None]
+    memory = next((share for share in reserved if share), None)  # what the innermost branch that names any reserves
     return ThreadsAndProcesses(context.path, context.state.pool, memory)
 
 
