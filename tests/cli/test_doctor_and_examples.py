@@ -68,6 +68,7 @@ def test_doctor_copes_with_runs_in_memory(stretto):
 
 def test_the_version_is_told(stretto):
     assert stretto("version").stdout.startswith("stretto ")
+    assert stretto("--version").stdout == stretto("version").stdout
     assert health.installed("no-such-distribution-of-this-name") == ""
 
 

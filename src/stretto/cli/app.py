@@ -66,8 +66,17 @@ app = typer.Typer(
 )
 
 
+def _tell_version(context: typer.Context, asked: bool) -> None:
+    if asked:
+        health.version(context)
+        raise typer.Exit
+
+
 @app.callback()
 def stretto(
+    _: bool = typer.Option(
+        False, "--version", callback=_tell_version, is_eager=True, help="Say which version this is, and leave."
+    ),
     no_color: bool = typer.Option(
         False, "--no-color", help="No colours; NO_COLOR=1 says the same. May stand anywhere."
     ),
