@@ -311,13 +311,15 @@ def encode(event: Event) -> str:
     """
     if isinstance(event, StepStarted):
         given = event.input
-        shown = str(given) if type(given) is int and _LOW < given < _LONG else _dumps(preview(given))
+        if type(given) is int and _LOW < given < _LONG and not event.queued:  # what a wide fan-out says most
+            return f'{{"input":{given},"queued":0,"step":{_quoted(event.step)}}}'
         queued = f"{event.queued:.6f}" if event.queued else "0"
-        return f'{{"input":{shown},"queued":{queued},"step":{_quoted(event.step)}}}'
+        return f'{{"input":{_dumps(preview(given))},"queued":{queued},"step":{_quoted(event.step)}}}'
     if isinstance(event, StepCompleted):
         made = event.output
-        kept = str(made) if type(made) is int and _LOW < made < _LONG else _dumps(_output(made, event.path))
-        return f'{{"output":{kept},"source":{_quoted(event.source)}}}'
+        if type(made) is int and _LOW < made < _LONG:
+            return f'{{"output":{made},"source":{_quoted(event.source)}}}'
+        return f'{{"output":{_dumps(_output(made, event.path))},"source":{_quoted(event.source)}}}'
     held: dict[str, Any] = {}
     for field in fields(event):
         if field.name in ("path", "at"):

@@ -6,9 +6,9 @@ switch interval (5 ms), and 10,000 rows took nine seconds where one statement ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,19 +17,23 @@ MOST_ROWS = 1024
 """How many rows one statement takes: 1,024 are prepared in a few ms, 4,096 would take 40 ms once in every process."""
 
 
-def insert_rows(connection: sa.Connection, into: str, rows: Sequence[tuple[Any, ...]], then: str = "") -> None:
-    """Inserts rows into ``table (columns)``; ``then`` ends the statement. The first value of a row must not be None."""
-    if not rows:
-        return
-    width = len(rows[0])
+def insert_rows(connection: sa.Connection, into: str, rows: Iterable[tuple[Any, ...]], then: str = "") -> None:
+    """Inserts rows into ``table (columns)``; ``then`` ends the statement. The first value of a row must not be None.
+
+    Rows are taken as they come: thousands of tuples at once would keep the garbage collector busy.
+    """
+    width = into.count(",") + 1
     if connection.dialect.name != "sqlite":
         places = ", ".join(f"${number + 1}" for number in range(width))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places}) {then}", list(rows))
+        if held := list(rows):
+            connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places}) {then}", held)
         return
-    for start in range(0, len(rows), MOST_ROWS):
-        some = rows[start : start + MOST_ROWS]
-        room = 1 << (len(some) - 1).bit_length()  # few lengths, so that the driver's cache knows the statement
-        values = (*chain.from_iterable(some), *(None,) * ((room - len(some)) * width))
+    coming = iter(rows)
+    while values := tuple(chain.from_iterable(islice(coming, MOST_ROWS))):
+        count = len(values) // width
+        room = 1 << (count - 1).bit_length()  # few lengths, so that the driver's cache knows the statement
+        if room > count:
+            values += (None,) * ((room - count) * width)
         connection.exec_driver_sql(_statement(into, width, room, then), values)
 
 

@@ -93,7 +93,7 @@ def append(
     if any(len(line.data) > LARGE for line in lines):
         _insert_with_large(connection, key, lines)
     else:
-        insert_rows(connection, _EVENT, [(key, *line) for line in lines])
+        insert_rows(connection, _EVENT, ((key, *line) for line in lines))
     kept = [(step, _hexadecimal(durations[step])) for step in sorted(durations)]
     then = f"ON CONFLICT (step) DO UPDATE SET seconds = {_DURATIONS[connection.dialect.name]}"
     insert_rows(connection, "step_duration (step, seconds)", kept, then)

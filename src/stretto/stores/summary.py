@@ -19,6 +19,7 @@ OPEN: tuple[Status, Status] = ("queued", "running")
 """How a run without an end stands while its process lives."""
 
 _PLACE, _KIND, _DATA = itemgetter(0), itemgetter(1), itemgetter(4)
+_NUMBER = "0123456789]"
 _RAN = '"source":"run"}'  # how the text of a step that really ran ends
 
 
@@ -81,6 +82,7 @@ class Tally:
         self._check_places(lines)
         counts, in_flight = self.counts, self.in_flight
         durations: dict[str, list[float]] = {}
+        names: dict[str, str] = {}
         for kind, count in Counter(map(_KIND, lines)).items():
             counts[kind] = counts.get(kind, 0) + count
         for _, kind, path, at, data in lines:
@@ -89,7 +91,14 @@ class Tally:
             elif kind == "step_completed":
                 began = in_flight.pop(path, None)
                 if began is not None and data.endswith(_RAN):
-                    durations.setdefault(step_name(path), []).append(at - began)
+                    place = path.rstrip(_NUMBER)  # 10,000 repeats or items of a step have one name: it is cut once
+                    name = names.get(place)
+                    if name is None:
+                        name = step_name(path)
+                        durations.setdefault(name, [])
+                        if place.endswith(("#", "[")):
+                            names[place] = name
+                    durations[name].append(at - began)
             elif kind in _ENDS_STEP:
                 in_flight.pop(path, None)
             elif kind in _TURNS:
