@@ -72,7 +72,11 @@ def common(builder):
 
 PAIRS = [
     (
-        common(SequentialWorkflow.builder("w")).add_step(one).add_step(two).with_on_error("continue").with_rollback(False),
+        common(SequentialWorkflow.builder("w"))
+        .add_step(one)
+        .add_step(two)
+        .with_on_error("continue")
+        .with_rollback(False),
         SequentialWorkflow(name="w", timeout=30, policy=POLICY, steps=(one, two), on_error="continue", rollback=False),
     ),
     (
@@ -157,7 +161,11 @@ PAIRS = [
         ),
     ),
     (
-        limited(common(ScatterGatherWorkflow.builder("w"))).add_recipient(one).add_recipient(two).with_quorum(2).with_deadline(9),
+        limited(common(ScatterGatherWorkflow.builder("w")))
+        .add_recipient(one)
+        .add_recipient(two)
+        .with_quorum(2)
+        .with_deadline(9),
         ScatterGatherWorkflow(
             name="w", timeout=30, policy=POLICY, recipients=(one, two), quorum=2, deadline=9, limits=LIMITS
         ),
