@@ -74,7 +74,10 @@ class RunContext(Context):
             names = self._names = {}
         times = names[name] = names.get(name, 0) + 1
         if times > 1:
-            name = f"{name}#{times}"
+            plain = name
+            while (name := f"{plain}#{times}") in names:  # a child may have asked for just that name
+                times += 1
+            names[plain], names[name] = times, 1
         return f"{self.path}/{name}" if self.path else name
 
     async def run(self, step: Step[Any, T], input: Any, *, name: str | None = None) -> T:
