@@ -61,9 +61,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Times:
-    """How long a contender took in each round (seconds)."""
+    """How long a contender took in each round, and how much processor time all its threads together (seconds)."""
 
     rounds: tuple[float, ...]
+    processor: tuple[float, ...] = ()
 
     @property
     def best(self) -> float:
@@ -85,14 +86,16 @@ async def interleaved(contenders: Mapping[str, Contender], rounds: int) -> dict[
     for contender in contenders.values():
         await contender()
     taken: dict[str, list[float]] = {name: [] for name in contenders}
+    used: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
             gc.collect()
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.process_time()
             kept = await contender()
             taken[name].append(time.perf_counter() - began)
+            used[name].append(time.process_time() - before)
             del kept
-    return {name: Times(tuple(times)) for name, times in taken.items()}
+    return {name: Times(tuple(taken[name]), tuple(used[name])) for name in contenders}
 
 
 def driven(main: Coroutine[Any, Any, list[Figure]]) -> list[Figure]:
