@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from stretto.core.errors import HumanAborted, StepTimeout
+from stretto.core.aggregation import FirstSuccess
+from stretto.core.errors import DefinitionError, HumanAborted, StepTimeout
 from stretto.core.function import step
 from stretto.core.outcome import Completed
-from stretto.core.policies import ParallelResourceLimits
+from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.step import Answer, Context, Request
-from stretto.runtime.run import Run, start
+from stretto.runtime.run import Run, run_sync, start
 from tests.runtime.stage import SLOW, deaf, good, kinds, named, sleeper, together, virtually, watch
 
 OK = Request(question="go on?")
@@ -363,3 +364,24 @@ def test_a_timed_out_step_that_asks_in_its_last_words_gets_its_answer_and_is_lat
     run = answered(asks_late, (50, "asks_late?1", "approve"))
     with pytest.raises(StepTimeout, match="step 'asks_late' took longer than its timeout of 5 s"):
         run.outcome.unwrap()
+
+
+def test_an_answer_that_the_question_does_not_offer_is_refused_and_the_question_stands() -> None:
+    async def main() -> None:
+        async with start(asker()) as run:
+            await asyncio.sleep(1)
+            with pytest.raises(DefinitionError, match=r"'perhaps' is no answer to 'asks.1'; .*'approve' and 'reject'"):
+                run.answer("asks?1", "perhaps")
+            assert run.questions == ["asks?1"]
+            assert run.answer("asks?1", "approve")
+        assert run.outcome == Completed("approve")
+
+    virtually(main)
+
+
+def test_branches_that_wait_for_a_success_cannot_stop_at_the_first_failure() -> None:
+    async def contradicts(_: object, context: Context) -> None:
+        context.branches(None, ErrorMode.FAIL_FAST, FirstSuccess())
+
+    with pytest.raises(DefinitionError, match="FirstSuccess waits for a success"):
+        run_sync(contradicts)

@@ -12,10 +12,10 @@ import anyio
 
 from stretto.cli.questions import Questions
 from stretto.cli.screen import Screen
-from stretto.core.errors import StoreError
+from stretto.core.errors import DefinitionError, StoreError
 from stretto.core.events import Event
 from stretto.core.outcome import Outcome
-from stretto.core.step import Step
+from stretto.core.step import Answer, Step
 from stretto.monitoring.spans import SpanFold
 from stretto.runtime.loop import drive
 from stretto.runtime.run import Run, RunSettings, start
@@ -147,9 +147,19 @@ class Session:
                 run.cancel("cancelled by `stretto cancel`")
             if run.questions:
                 for request_id, answer in (await self.store.answers(run.id)).items():
-                    run.answer(request_id, answer.choice, value=answer.value, reason=answer.reason, by=answer.by)
+                    self._answer(run, request_id, answer)
         except StoreError as error:
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                self._pause()
-                self.screen.say(f"the run's mailbox cannot be read: {error}", "yellow")
+            self._warn(f"the run's mailbox cannot be read: {error}")
+
+    def _answer(self, run: Run[Any], request_id: str, answer: Answer) -> None:
+        try:
+            run.answer(request_id, answer.choice, value=answer.value, reason=answer.reason, by=answer.by)
+        except DefinitionError as error:
+            self._warn(f"an answer was passed over: {error}")
+
+    def _warn(self, text: str) -> None:
+        """Says something once."""
+        if text not in self._told:
+            self._told.add(text)
+            self._pause()
+            self.screen.say(text, "yellow")

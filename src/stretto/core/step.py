@@ -76,7 +76,7 @@ class Branches(ABC):
         """
 
     @abstractmethod
-    def declare(self, name: str, *, required: bool = True) -> int:
+    def declare(self, name: str) -> int:
         """Reserves a place for a branch that may never start, and returns it; till then it is ``NotStarted``."""
 
     @abstractmethod

@@ -108,7 +108,7 @@ class TaskBranches(LiveBranches):
             self._parent.cancel()
         await asyncio.sleep(0)
 
-    def declare(self, name: str, *, required: bool = True) -> int:
+    def declare(self, name: str) -> int:
         """Reserves a place for a branch that may never start."""
         self._outcomes.append(_WAITING)
         self._names.append(f"{self.path}/{name}" if self.path else name)

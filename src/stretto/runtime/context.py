@@ -7,8 +7,8 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from stretto.core.aggregation import AggregationStrategy
-from stretto.core.errors import NestingTooDeep, StepTimeout
+from stretto.core.aggregation import AggregationStrategy, FirstSuccess
+from stretto.core.errors import DefinitionError, NestingTooDeep, StepTimeout
 from stretto.core.events import Event, Path, StepCancelled, StepCompleted, StepFailed, StepStarted, StepTimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.resources import Channels, Clock, Meetings, Workers
@@ -165,6 +165,11 @@ class RunContext(Context):
         aggregation: AggregationStrategy | None = None,
     ) -> TaskBranches:
         """Opens a set of branches."""
+        if isinstance(aggregation, FirstSuccess) and error_mode is ErrorMode.FAIL_FAST:
+            raise DefinitionError(
+                f"the branches of {self.path!r}: FirstSuccess waits for a success although others fail, FAIL_FAST "
+                "stops at the first failure; leave error_mode out"
+            )
         mode = error_mode or (aggregation.default_mode if aggregation is not None else ErrorMode.FAIL_FAST)
         return TaskBranches(self, limits or ParallelResourceLimits(), mode, aggregation)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stretto.core.events import Answered, Asked
 from stretto.core.step import Answer, Request
+from stretto.runtime.state import Question
 
 if TYPE_CHECKING:
     from stretto.runtime.context import RunContext
@@ -22,7 +23,7 @@ async def ask(context: RunContext, request: Request, request_id: str) -> Answer:
     )
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Answer] = loop.create_future()
-    state.questions[request_id] = future
+    state.questions[request_id] = Question(request, future)
     state.emit(asked)
     chain = context.lineage()
     _pause(chain, loop.time())

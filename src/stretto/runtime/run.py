@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting
+from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting, listed
 from stretto.core.events import Event, Path, RunEnded, RunResumed, RunStarted, StepAbandoned, parent_of
 from stretto.core.function import as_step
 from stretto.core.journal import Durability, Journal, owner_of_this_process
@@ -153,11 +153,17 @@ class Run(Generic[T]):
     def answer(
         self, request_id: str, choice: str = "approve", *, value: Any = None, reason: str = "", by: str = ""
     ) -> bool:
-        """Answers a question; returns False when nobody waits for it (any more)."""
+        """Answers a question; returns False when nobody waits for it (any more).
+
+        Raises ``DefinitionError`` for a choice that the question does not offer.
+        """
         waiting = self.state.questions.get(request_id)
-        if waiting is None or waiting.done():
+        if waiting is None or waiting.future.done():
             return False
-        waiting.set_result(Answer(choice=choice, value=value, reason=reason, by=by))
+        choices = waiting.request.choices
+        if choices and choice not in choices:
+            raise DefinitionError(f"{choice!r} is no answer to {request_id!r}; it takes one of {listed(choices)}")
+        waiting.future.set_result(Answer(choice=choice, value=value, reason=reason, by=by))
         return True
 
     def cancel(self, reason: str = "cancelled") -> None:

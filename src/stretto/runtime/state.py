@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from stretto.core.errors import DeadlockError, DefinitionError
 from stretto.core.events import Event, Path
 from stretto.core.journal import Durability
-from stretto.core.step import Answer
+from stretto.core.step import Answer, Request
 from stretto.runtime.log import EventLog
 from stretto.runtime.meetings import Ground
 from stretto.runtime.shared import Shared
@@ -42,6 +42,13 @@ class Rank(IntEnum):
     ROOM = 2
     NEWS = 3
     CHILDREN = 4
+
+
+class Question(NamedTuple):
+    """A request that waits for a human, and where the answer goes."""
+
+    request: Request
+    future: asyncio.Future[Answer]
 
 
 class Wait(NamedTuple):
@@ -70,7 +77,7 @@ class RunState:
     in_flight: set[Path] = field(default_factory=set[Path])
     when_in_flight: str = "ask"
     answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
-    questions: dict[str, asyncio.Future[Answer]] = field(default_factory=dict[str, asyncio.Future[Answer]])
+    questions: dict[str, Question] = field(default_factory=dict[str, Question])
     abandoned: dict[Path, asyncio.Task[Any]] = field(default_factory=dict[Path, asyncio.Task[Any]])
     scopes: dict[Path, list[Any]] = field(default_factory=dict[Path, list[Any]])
     active: int = 0

@@ -142,9 +142,9 @@ class InterceptingBranches(Branches):
             wrapped, input, name=name, timeout=timeout, required=required, priority=priority
         )
 
-    def declare(self, name: str, *, required: bool = True) -> int:
+    def declare(self, name: str) -> int:
         """Reserves a place."""
-        return self._branches.declare(name, required=required)
+        return self._branches.declare(name)
 
     def completed(self) -> AsyncIterator[Branch[Any]]:
         """Yields branches in the order in which they end."""

@@ -230,7 +230,7 @@ class _Flow:
 
     def _tell(self, operation: Operation, because: str) -> None:
         path, at = self._context.path, self._context.resource(Clock).now()
-        self._branches.declare(operation.id, required=False)
+        self._branches.declare(operation.id)
         self._context.emit(StepSkipped(f"{path}/{operation.id}" if path else operation.id, at, because))
 
     def require(self) -> None:
