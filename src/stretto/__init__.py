@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ErrorMode,
         ParallelResourceLimits,
         RetryPolicy,
+        ServiceLimit,
         StepPolicy,
     )
     from stretto.core.step import Answer, Branches, Context, Request, Step
@@ -98,6 +99,7 @@ __all__ = [
     "ScatterGatherWorkflow",
     "Semaphore",
     "SequentialWorkflow",
+    "ServiceLimit",
     "Step",
     "StepPolicy",
     "StepTimeout",
@@ -120,7 +122,8 @@ _HOMES = {
     "stretto.core.function": "FunctionStep as_step step",
     "stretto.core.outcome": "Cancelled Completed Failed NotStarted Outcome TimedOut",
     "stretto.core.policies": (
-        "AdaptiveTimeout BatchPolicy CachePolicy CircuitBreaker ErrorMode ParallelResourceLimits RetryPolicy StepPolicy"
+        "AdaptiveTimeout BatchPolicy CachePolicy CircuitBreaker ErrorMode ParallelResourceLimits RetryPolicy "
+        "ServiceLimit StepPolicy"
     ),
     "stretto.core.step": "Answer Branches Context Request Step",
     "stretto.core.synchronization": "Barrier Rendezvous Semaphore",

@@ -18,6 +18,7 @@ from stretto.core.policies import (
     CircuitBreaker,
     ParallelResourceLimits,
     RetryPolicy,
+    ServiceLimit,
     StepPolicy,
     positive,
     whole,
@@ -50,6 +51,11 @@ WRONG: dict[type[Any], dict[str, tuple[Any, ...]]] = {
         "failures": (*NO_COUNT, None),
         "reset": (*NO_NUMBER, -1, None),
     },
+    ServiceLimit: {
+        "service": ("", None, 3),
+        "maximum": (*NO_COUNT, None),
+        "minimum": (*NO_COUNT, None),
+    },
     AdaptiveTimeout: {
         "default": (*NO_NUMBER, 0, -1, None),
         "factor": (*NO_NUMBER, 0, -1, None),
@@ -66,6 +72,7 @@ WRONG: dict[type[Any], dict[str, tuple[Any, ...]]] = {
         "cache": (3600, True, RetryPolicy()),
         "batch": (10, True),
         "breaker": ("search", True),
+        "service": ("search", True, 8),
         "fallback": (3, len, "step"),
         "undo": (3, len, "step"),
         "isolation": ("proces", None, True),
@@ -74,7 +81,10 @@ WRONG: dict[type[Any], dict[str, tuple[Any, ...]]] = {
         "duration": (*NO_NUMBER, -1),
     },
 }
-NEEDED: dict[type[Any], dict[str, Any]] = {CircuitBreaker: {"service": "search"}}
+NEEDED: dict[type[Any], dict[str, Any]] = {
+    CircuitBreaker: {"service": "search"},
+    ServiceLimit: {"service": "search"},
+}
 CASES = [(cls, name, value) for cls, wrong in WRONG.items() for name, values in wrong.items() for value in values]
 
 
@@ -118,6 +128,9 @@ def test_contradictions_are_refused_with_a_way_out():
         StepPolicy(critical=True, idempotent=True)
     with pytest.raises(DefinitionError, match="minimum 5 is more than maximum 3"):
         AdaptiveTimeout(minimum=5, maximum=3)
+    with pytest.raises(DefinitionError, match="minimum 5 is more than maximum 3"):
+        ServiceLimit("search", minimum=5, maximum=3)
+    assert ServiceLimit("search", minimum=3, maximum=3).service == "search"
 
 
 @step
@@ -136,6 +149,7 @@ def other(value: int) -> int:
         ({"cache": CachePolicy()}, False),
         ({"batch": BatchPolicy()}, False),
         ({"breaker": CircuitBreaker(service="s")}, False),
+        ({"service": ServiceLimit("s")}, False),
         ({"fallback": other}, False),
         ({"idempotent": True, "undo": other, "isolation": "thread", "memory": 3, "version": "2", "duration": 0}, True),
     ],

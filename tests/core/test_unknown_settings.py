@@ -28,6 +28,7 @@ from stretto import (
     RetryPolicy,
     Semaphore,
     SequentialWorkflow,
+    ServiceLimit,
     StepPolicy,
     step,
 )
@@ -54,6 +55,7 @@ MADE = [
     (Semaphore, {"name": "s", "permits": 1}),
     (ParallelResourceLimits, {}),
     (RetryPolicy, {}),
+    (ServiceLimit, {"service": "s"}),
     (StepPolicy, {}),
     (Request, {"question": "?"}),
     (PartialSuccess, {}),

@@ -18,6 +18,7 @@ from stretto.core.policies import (
     CircuitBreaker,
     Isolation,
     RetryPolicy,
+    ServiceLimit,
     StepPolicy,
 )
 from stretto.core.resources import Workers
@@ -38,6 +39,7 @@ class StepSettings(TypedDict, total=False):
     cache: CachePolicy | None
     batch: BatchPolicy | None
     breaker: CircuitBreaker | None
+    service: ServiceLimit | None
     fallback: Stepish | None
     undo: Stepish | None
     isolation: Isolation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
@@ -172,6 +172,31 @@ class CircuitBreaker(Described):
         number("CircuitBreaker", "reset", self.reset, zero=True)
 
 
+@dataclass(frozen=True)
+class ServiceLimit(Described):
+    """Makes at most ``maximum`` calls of an external service at once, and fewer when it says that it is overloaded.
+
+    It says so by an error with a ``retry_after`` (seconds), or with a ``status_code`` or ``status`` of 429 or 503 on
+    it or on its ``response``. That halves the limit, down to ``minimum``, and no call starts before ``retry_after``
+    has passed; every success raises it by 1/limit. The limit is kept per ``service`` and process. Source: D. Chiu and
+    R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in Computer Networks", 1989.
+    """
+
+    service: str
+    _: KW_ONLY
+    maximum: int = 10
+    minimum: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuses limits between which there is nothing."""
+        if not isinstance(self.service, str) or not self.service:
+            raise DefinitionError(f"ServiceLimit: service must be the name of what is called, not {self.service!r}")
+        whole("ServiceLimit", "maximum", self.maximum)
+        whole("ServiceLimit", "minimum", self.minimum)
+        if self.minimum > self.maximum:
+            raise DefinitionError(f"ServiceLimit: minimum {self.minimum} is more than maximum {self.maximum}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveTimeout(Described):
     """A timeout learnt from the step's own history in the store.
@@ -229,6 +254,7 @@ class StepPolicy(Described):
     cache: CachePolicy | None = None
     batch: BatchPolicy | None = None
     breaker: CircuitBreaker | None = None
+    service: ServiceLimit | None = None
     fallback: Any = field(default=None)
     undo: Any = field(default=None)
     isolation: Isolation = "none"
@@ -240,7 +266,7 @@ class StepPolicy(Described):
 
     def __post_init__(self) -> None:
         """Refuses contradictions."""
-        asked = (self.timeout, self.retry, self.cache, self.batch, self.breaker, self.fallback)
+        asked = (self.timeout, self.retry, self.cache, self.batch, self.breaker, self.service, self.fallback)
         object.__setattr__(self, "plain", not self.critical and all(setting is None for setting in asked))
         for setting, kind, word in _MUST_BE:
             _check_kind(setting, getattr(self, setting), kind, word)
@@ -272,6 +298,7 @@ _MUST_BE: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("cache", (CachePolicy, type(None)), "a CachePolicy"),
     ("batch", (BatchPolicy, type(None)), "a BatchPolicy"),
     ("breaker", (CircuitBreaker, type(None)), "a CircuitBreaker"),
+    ("service", (ServiceLimit, type(None)), "a ServiceLimit"),
     ("version", (str,), "text"),
 )
 

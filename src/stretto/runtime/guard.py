@@ -1,4 +1,4 @@
-"""What a step's policy asks for around its execution: cache, breaker, batch, timeout, retry, fallback, a human."""
+"""What a step's policy asks for around execution: cache, limit, breaker, batch, timeout, retry, fallback, a human."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import random
 from asyncio import CancelledError
 from collections.abc import Awaitable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from stretto.core.errors import DefinitionError, HumanAborted, StepTimeout
@@ -17,6 +17,7 @@ from stretto.runtime.cache import CacheKey, Waiting, input_key
 from stretto.runtime.fingerprints import fingerprint, individual
 from stretto.runtime.people import ask_anew
 from stretto.runtime.records import record
+from stretto.runtime.throttle import asked_wait
 
 if TYPE_CHECKING:
     from stretto.runtime.context import RunContext
@@ -73,9 +74,9 @@ async def _persistent(child: RunContext, step: Step[Any, Any], input: Any) -> tu
 
 def pause(retry: RetryPolicy, attempt: int, error: BaseException) -> float:
     """Returns how long to wait after a failed attempt (seconds): what the error asks for, or the policy's next wait."""
-    asked = getattr(error, "retry_after", None)
-    if isinstance(asked, int | float) and asked >= 0:
-        return float(asked)
+    asked = asked_wait(error)
+    if asked is not None:
+        return asked
     try:
         longest = min(retry.max_wait, retry.wait * retry.factor**attempt)
     except OverflowError:
@@ -84,20 +85,28 @@ def pause(retry: RetryPolicy, attempt: int, error: BaseException) -> float:
 
 
 async def _attempt(child: RunContext, step: Step[Any, Any], input: Any) -> tuple[Any, str]:
-    policy = step.policy
-    with ExitStack() as passage:
+    batch = step.policy.batch
+    if batch is None:
+        return await _let_through(child, step, input), "run"
+
+    async def invoke(inputs: list[Any]) -> Any:
+        return await _let_through(child, step, inputs)
+
+    key, wait = (id(child.state), step), _waiting(child).wait
+    return await child.state.shared.batcher.call(step.name, key, batch, input, invoke, wait), "batch"
+
+
+async def _let_through(child: RunContext, step: Step[Any, Any], input: Any) -> Any:
+    """Calls a service as soon as it takes one more call; a circuit that opens meanwhile stops those who wait."""
+    policy, state = step.policy, child.state
+    if policy.service is None and policy.breaker is None:
+        return await _timed(child, step, input)
+    async with AsyncExitStack() as passage:
+        if policy.service is not None:
+            await passage.enter_async_context(state.shared.throttles.passage(policy.service, state, child.path))
         if policy.breaker is not None:
-            passage.enter_context(child.state.shared.breakers.passage(policy.breaker))
-        if policy.batch is None:
-            return await _timed(child, step, input), "run"
-
-        async def invoke(inputs: list[Any]) -> Any:
-            return await _timed(child, step, inputs)
-
-        key = (id(child.state), step)
-        return await child.state.shared.batcher.call(
-            step.name, key, policy.batch, input, invoke, _waiting(child).wait
-        ), "batch"
+            passage.enter_context(state.shared.breakers.passage(policy.breaker))
+        return await _timed(child, step, input)
 
 
 async def _timed(child: RunContext, step: Step[Any, Any], input: Any) -> Any:

@@ -58,7 +58,7 @@ class Settings:
     (seconds). ``max_depth`` bounds the nesting of steps. ``resources`` are objects that steps obtain by their type.
     ``resume`` goes on from another run's events. ``in_flight`` says what becomes of steps that are not idempotent and
     were under way: ask, retry or abort. ``on_change`` says what happens when completed steps have other code now:
-    refuse, accept, or map with ``mapping`` of old paths to new ones. ``shared`` holds caches, breakers and workers.
+    refuse, accept, or map with ``mapping`` of old paths to new ones. ``shared`` holds caches, breakers, limits.
     """
 
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])

@@ -1,4 +1,4 @@
-"""What runs of one process share because it belongs to the world outside them: caches, breakers, batches, workers."""
+"""What runs of one process share because it belongs to the world outside them: caches, limits, breakers, batches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from stretto.runtime.admission import Admission
 from stretto.runtime.batching import Batcher
 from stretto.runtime.breaker import Breakers
 from stretto.runtime.cache import OutputCache
+from stretto.runtime.throttle import Throttles
 
 
 class Shared:
@@ -32,6 +33,11 @@ class Shared:
     def breakers(self) -> Breakers:
         """Circuit breakers by service."""
         return Breakers(lambda: asyncio.get_running_loop().time())
+
+    @cached_property
+    def throttles(self) -> Throttles:
+        """How many calls at once the services bear."""
+        return Throttles()
 
     @cached_property
     def admission(self) -> Admission:

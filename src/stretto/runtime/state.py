@@ -57,6 +57,8 @@ class Wait(NamedTuple):
     path: Path
     what: str | Callable[[], str]
     rank: Rank
+    hope: Callable[[], bool] | None = None
+    """Says whether something outside the run may end the wait: a timer, or another run."""
 
     def __str__(self) -> str:
         """Says it as part of a sentence."""
@@ -126,13 +128,22 @@ class RunState:
                 self.suspect()
 
     async def wait(
-        self, future: asyncio.Future[Any], path: Path, what: str | Callable[[], str], rank: Rank = Rank.MEETING
+        self,
+        future: asyncio.Future[Any],
+        path: Path,
+        what: str | Callable[[], str],
+        rank: Rank = Rank.MEETING,
+        hope: Callable[[], bool] | None = None,
     ) -> Any:
-        """Waits for a future that only another branch of this run resolves, by ``wake``."""
+        """Waits for a future that only another branch of this run resolves, by ``wake``.
+
+        While ``hope`` says that something outside may resolve it, too, there is no deadlock; who gave that hope calls
+        ``suspect`` when it is gone.
+        """
         task = asyncio.current_task()
         if task is None or task not in self.tasks:
             return await future
-        self.blocked[future] = Wait(path, what, rank)
+        self.blocked[future] = Wait(path, what, rank, hope)
         self.tasks[task] = future
         self.active -= 1
         if self.active <= 0:
@@ -169,6 +180,8 @@ class RunState:
             return
         if looked < 2:  # a cancelled waiter becomes active a turn after it was cancelled
             asyncio.get_running_loop().call_soon(self._confirm, looked + 1)
+            return
+        if any(wait.hope is not None and wait.hope() for wait in self.blocked.values()):
             return
         first = min(wait.rank for wait in self.blocked.values())
         if first is Rank.CHILDREN:
