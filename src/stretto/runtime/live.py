@@ -61,7 +61,7 @@ class Live:
     def overrun(self) -> float | None:
         """Returns the timeout that is over (seconds), or None; also when the loop was blocked and could not tell."""
         timer = self.timer if self.deadline is None else None
-        if timer is not None and timer.when() <= asyncio.get_running_loop().time():
+        if timer is not None and self.task is not None and timer.when() <= self.task.get_loop().time():
             self.expired = self.seconds
         return self.expired
 
