@@ -162,6 +162,14 @@ def test_successes_raise_the_limit_by_one_for_each_round_up_to_the_maximum() -> 
     assert shared.throttles.limit(ServiceLimit("api", maximum=3)) == 3
 
 
+def test_successes_save_nothing_up_for_the_next_overload() -> None:
+    shared = Shared()
+    service = ServiceLimit("api", maximum=8)
+    watch(many(calling(Api([None] * 50), service)), range(50), shared=shared)
+    watch(many(calling(Api([TooMany()]), service)), [1], shared=shared)
+    assert limit(shared) == 4
+
+
 def test_other_errors_neither_lower_the_limit_nor_raise_it() -> None:
     shared = Shared()
     watch(many(calling(Api([TooMany()]), ServiceLimit("api", maximum=8))), [1], shared=shared)
@@ -246,6 +254,14 @@ def test_services_are_independent_of_each_other() -> None:
     assert other.times == [0, 0, 1, 1]
     assert one.times == [0, 0, 51, 51]
     assert (limit(shared, 2, "one"), limit(shared, 2, "other")) == (2, 2)
+
+
+def test_a_step_that_would_allow_more_calls_of_a_service_does_not_overtake_one_that_allows_fewer() -> None:
+    api = Api()
+    narrow = calling(api, ServiceLimit("api", maximum=1))
+    wide = calling(api, ServiceLimit("api", maximum=4))
+    go(together(narrow, narrow, wide, wide))
+    assert api.times == [0, 1, 1, 1]
 
 
 def test_runs_share_what_is_known_of_a_service_unless_they_are_given_their_own() -> None:
@@ -351,23 +367,20 @@ def test_who_is_cancelled_while_it_waits_or_calls_takes_no_room_with_it(when: fl
 def test_who_is_cancelled_when_it_was_just_let_in_lets_the_next_in() -> None:
     api, shared = Api(), Shared()
     work = calling(api, ServiceLimit("api", maximum=1))
+    runs: list[Run[Any]] = []
 
     @step
-    async def main(x: Any, context: Context) -> Any:
-        async with context.branches(None, SLOW) as branches:
-            for number in range(3):
-                await branches.start(work, number)
-        return branches.outcomes
+    async def first(x: Any, context: Context) -> Any:
+        await context.run(work, x)
+        runs[0].cancel_branch("all/call")
 
-    async def cancel_at_once() -> Any:
-        async with start(main, shared=shared) as ran:
-            async for event in ran.events():
-                if event.kind == "step_completed" and event.path == "main/call":
-                    ran.cancel_branch("main/call#2")
-            return await ran.result()
+    async def main() -> Any:
+        async with start(together(first, work, calling(api, ServiceLimit("api"))), shared=shared) as ran:
+            runs.append(ran)
+        return ran.outcome.unwrap()
 
-    assert [outcome.status for outcome in virtually(cancel_at_once)] == ["completed", "cancelled", "completed"]
-    assert api.times[-1] == 1
+    assert [outcome.status for outcome in virtually(main)] == ["completed", "cancelled", "completed"]
+    assert api.times == [0, 1]
 
 
 def test_a_run_that_is_cancelled_during_a_rest_leaves_no_clock_and_no_room_behind() -> None:

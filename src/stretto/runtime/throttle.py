@@ -80,8 +80,8 @@ class _Service:
     for Congestion Avoidance in Computer Networks", 1989. ``episodes`` counts the decreases.
     """
 
-    def __init__(self, maximum: int) -> None:
-        self.limit = float(maximum)
+    def __init__(self) -> None:
+        self.limit = float("inf")
         self.opens = float("-inf")
         self.episodes: int = 0
         self._lock = threading.Lock()
@@ -98,9 +98,9 @@ class _Service:
             if episode != self.episodes:
                 return False
             self.episodes += 1
-            before = int(self.limit)
-            self.limit = min(self.limit, max(policy.minimum, self.limit / 2))
-            return int(self.limit) < before or wait > 0
+            before = min(self.limit, policy.maximum)
+            self.limit = min(before, max(policy.minimum, before / 2))
+            return int(self.limit) < int(before) or wait > 0
 
 
 class _Ticket(NamedTuple):
@@ -125,9 +125,12 @@ class _Lane:
 
     def is_free_for(self, policy: ServiceLimit) -> bool:
         """Says whether a call may be made now, if nobody waits."""
-        if self.loop.time() < self.service.opens:
-            return False
-        return self.calls.total() < int(min(self.service.limit, policy.maximum))
+        return not self.is_resting and self.calls.total() < int(min(self.service.limit, policy.maximum))
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether the service wants no calls now."""
+        return self.loop.time() < self.service.opens
 
     def serve(self) -> None:
         """Lets in who may call now; those who gave up are forgotten."""
@@ -144,7 +147,7 @@ class _Lane:
             self.timer = None
         if not self.queue:
             return
-        if self.loop.time() < self.service.opens:
+        if self.is_resting:
             self.timer = self.loop.call_at(self.service.opens, self.serve)
         elif len(self.calls) == 1:
             for run in self.calls:
@@ -181,7 +184,7 @@ class Throttles:
         errors and a cancellation count as nothing.
         """
         place = (asyncio.get_running_loop(), policy.service)
-        service = self._services.setdefault(policy.service, _Service(policy.maximum))
+        service = self._services.setdefault(policy.service, _Service())
         lane = self._lanes.setdefault(place, _Lane(service, place[0]))
         try:
             await _enter(lane, policy, run, path)
@@ -211,12 +214,11 @@ async def _enter(lane: _Lane, policy: ServiceLimit, run: Calling, path: Path) ->
     if not lane.queue and lane.is_free_for(policy):
         lane.calls[run] += 1
         return
-    order, is_let_in = next(lane.order), False
-    while not is_let_in:
-        await _wait(lane, _Ticket(order, lane.loop.create_future(), run, policy), path)
+    order = next(lane.order)
+    await _wait(lane, _Ticket(order, lane.loop.create_future(), run, policy), path)
+    while lane.is_resting or lane.calls.total() > lane.service.limit:  # since this very turn
         lane.take_back(run)
-        is_let_in = lane.is_free_for(policy)  # the service may have asked for patience since it was let in
-    lane.calls[run] += 1
+        await _wait(lane, _Ticket(order, lane.loop.create_future(), run, policy), path)
 
 
 async def _wait(lane: _Lane, ticket: _Ticket, path: Path) -> None:
