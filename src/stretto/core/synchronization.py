@@ -6,9 +6,9 @@ one workflow never meet.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from stretto.core.policies import whole
@@ -67,14 +67,22 @@ class Semaphore(Described):
 
     def hold(self, context: Context) -> AbstractAsyncContextManager[None]:
         """Holds a permit for the block."""
-        return self._hold(context)
+        return _Held(context.resource(Meetings), f"semaphore {self.name!r}", self.permits)
 
-    @asynccontextmanager
-    async def _hold(self, context: Context) -> AsyncGenerator[None]:
-        meetings = context.resource(Meetings)
-        name = f"semaphore {self.name!r}"
-        await meetings.acquire(name, self.permits)
-        try:
-            yield
-        finally:
-            meetings.release(name)
+
+class _Held:
+    """A permit for a block.
+
+    A class and not a generator: when a branch that was left behind is thrown away, nothing can be awaited any more.
+    """
+
+    def __init__(self, meetings: Meetings, name: str, permits: int) -> None:
+        self._meetings, self._name, self._permits = meetings, name, permits
+
+    async def __aenter__(self) -> None:
+        await self._meetings.acquire(self._name, self._permits)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._meetings.release(self._name)
