@@ -31,12 +31,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agents": {"core", "planning", "workflows", "tools", "models"},
     "testing": {"core", "runtime", "models", "stores", FACE},
     "server": BELOW_SERVER | {FACE},
-    "cli": {"core", "monitoring", "planning", "runtime", "stores", "workflows", "planfiles", "server", FACE},
+    "cli": {
+        "core",
+        "monitoring",
+        "planning",
+        "runtime",
+        "stores",
+        "workflows",
+        "planfiles",
+        "models",
+        "tools",
+        "agents",
+        "server",
+        FACE,
+    },
     "__init__": BELOW_SERVER,
     "__main__": {"cli"},
 }
 ONE_ROOM = {"testing_plugin": "testing", "pytest_plugin": "testing"}
-MAY_START_TASKS = {"runtime/branches.py", "runtime/run.py"}
+MAY_START_TASKS = {"runtime/branches.py", "runtime/run.py", "tools/mcp/connection.py"}
 STARTS_TASKS = {"create_task", "TaskGroup", "ensure_future", "run_in_executor", "create_task_group", "start_soon"}
 STARTS_TASKS_IN_ASYNCIO = {"gather", "to_thread"}  # elsewhere these are good names for other things
 DRAWERS = {"utils", "helpers", "common", "base", "types", "misc", "manager"}

@@ -19,10 +19,15 @@ from stretto.core.codec import DEEPEST, LargeValue, NotStorable, decode, encode,
 from stretto.core.errors import OutputNotStorable, StoreError
 from stretto.core.events import (
     EVENTS,
+    AgentStarted,
     Answered,
     Asked,
     ErrorRecord,
     Event,
+    HistoryShortened,
+    ModelDelta,
+    ModelUsed,
+    PlanMade,
     Progress,
     RunEnded,
     RunResumed,
@@ -37,6 +42,7 @@ from stretto.core.events import (
     StepStarted,
     StepTimedOut,
     StepUndone,
+    TaskChanged,
 )
 from tests.core.stored_shapes import (
     Color,
@@ -321,6 +327,13 @@ SAMPLES: list[Event] = [
     Answered("a", 1.0, "q1", "yes", Point(1, 2), "fine", "ada"),
     Progress("a", 1.0, 3, 10, "three"),
     Said("a", 1.0, "hello", "warning", {"k": 1}),
+    ModelDelta("a", 1.0, "tool_call", '{"x"', 2, "search", "c1"),
+    ModelUsed("a", 1.0, "openai:gpt", 10, 5, 4, 1, 2, 0.01),
+    ModelUsed("a", 1.0, "own:model", estimated=True),
+    AgentStarted("a", 1.0, "id", "coder", "lead", 2, "openai:gpt", "write", ["calculator"], ["files"]),
+    HistoryShortened("a", 1.0, "summarised", 12, 8, 9000, 3000),
+    PlanMade("a", 1.0, {"batches": [["a", "b"], ["c"]]}),
+    TaskChanged("a", 1.0, "t1", "write", "pending", 2, "created"),
 ]
 
 

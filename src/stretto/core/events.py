@@ -163,7 +163,12 @@ class StepUndone(Event):
 
 @dataclass(slots=True)
 class Asked(Event):
-    """A human was asked; the answer will bear the same ``request_id``."""
+    """A human was asked; the answer will bear the same ``request_id``.
+
+    ``topic`` is approval, question or decision, ``risk`` low, medium, high or nothing. With a ``timeout`` (seconds)
+    the ``default`` stands when nobody has answered that long after ``asked_at`` (seconds since the Unix epoch, of the
+    first time that it was asked).
+    """
 
     kind: ClassVar[str] = "asked"
 
@@ -172,6 +177,11 @@ class Asked(Event):
     choices: list[str] = field(default_factory=list[str])
     reason: str = ""
     details: Any = None
+    topic: str = "question"
+    risk: str = ""
+    timeout: float | None = None
+    default: str | None = None
+    asked_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -219,11 +229,117 @@ class Said(Event):
     data: Any = None
 
 
+@dataclass(slots=True)
+class ModelDelta(Event):
+    """A piece of a model's answer, as it came: ``part`` is text, reasoning or tool_call.
+
+    Of a tool call, ``text`` is a piece of the JSON text of its arguments; ``index`` counts the parts of one answer.
+    """
+
+    kind: ClassVar[str] = "model_delta"
+
+    path: Path = ""
+    at: float = UNTOLD
+    part: str = "text"
+    text: str = ""
+    index: int = 0
+    tool: str = ""
+    call_id: str = ""
+
+
+@dataclass(slots=True)
+class ModelUsed(Event):
+    """A call of a model took tokens; ``cost`` is in US dollars, None when no price is known.
+
+    ``input_tokens`` includes those read from and written to a cache, ``output_tokens`` those of reasoning.
+    ``estimated`` says that the provider told no usage, as when an answer was cut off.
+    """
+
+    kind: ClassVar[str] = "model_used"
+
+    path: Path = ""
+    at: float = UNTOLD
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: float | None = None
+    estimated: bool = False
+
+
+@dataclass(slots=True)
+class AgentStarted(Event):
+    """The step at ``path`` is an agent, and this is which; ``parent_id`` is the agent that delegated to it.
+
+    ``level`` counts from 1, the primary agent. ``task`` may be cut.
+    """
+
+    kind: ClassVar[str] = "agent_started"
+
+    path: Path = ""
+    at: float = UNTOLD
+    agent_id: str = ""
+    name: str = ""
+    parent_id: str = ""
+    level: int = 1
+    model: str = ""
+    task: str = ""
+    tools: list[str] = field(default_factory=list[str])
+    mcp_servers: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
+class HistoryShortened(Event):
+    """A conversation did not fit the model's context window: ``dropped`` messages were summarised or trimmed.
+
+    Tokens are estimates, before and after.
+    """
+
+    kind: ClassVar[str] = "history_shortened"
+
+    path: Path = ""
+    at: float = UNTOLD
+    how: str = "trimmed"
+    dropped: int = 0
+    kept: int = 0
+    tokens_before: int = 0
+    tokens_after: int = 0
+
+
+@dataclass(slots=True)
+class PlanMade(Event):
+    """A step has decided what may run together; ``plan`` is ``ExecutionPlan.to_json``'s, with its reasons."""
+
+    kind: ClassVar[str] = "plan_made"
+
+    path: Path = ""
+    at: float = UNTOLD
+    plan: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True)
+class TaskChanged(Event):
+    """An item of a to-do list was created, updated, completed or deleted (``change``)."""
+
+    kind: ClassVar[str] = "task_changed"
+
+    path: Path = ""
+    at: float = UNTOLD
+    task_id: str = ""
+    name: str = ""
+    status: str = ""
+    priority: int = 3
+    change: str = "updated"
+
+
 EVENTS: dict[str, type[Event]] = {
     event.kind: event
     for event in (
         RunStarted, RunResumed, RunEnded, StepStarted, StepCompleted, StepFailed, StepTimedOut, StepCancelled,
-        StepSkipped, StepRetrying, StepAbandoned, StepUndone, Asked, Answered, Progress, Said,
+        StepSkipped, StepRetrying, StepAbandoned, StepUndone, Asked, Answered, Progress, Said, ModelDelta, ModelUsed,
+        AgentStarted, HistoryShortened, PlanMade, TaskChanged,
     )
 }  # fmt: skip
 """Every kind of event by its name, for those who read a stored log."""

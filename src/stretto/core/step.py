@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 from stretto.core.aggregation import AggregationStrategy
 from stretto.core.errors import DefinitionError
@@ -110,11 +110,18 @@ class Branches(ABC):
         """Whether no further branch is wanted: the value is settled, or a failure has stopped the others."""
 
 
+Topic = Literal["question", "approval", "decision"]
+"""What a human is asked for: to tell, to allow what was proposed, or to decide how a run goes on."""
+Risk = Literal["", "low", "medium", "high"]
+"""How much harm what is asked about could do."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request(Described):
     """A question for a human; ``choices`` are the words that may be chosen, ``default`` stands when time is up.
 
     ``timeout`` is in seconds; without one the question waits for as long as the run lives, and over restarts.
+    ``topic`` and ``risk`` say how it is shown; without ``choices`` any text is an answer.
     """
 
     question: str
@@ -123,6 +130,8 @@ class Request(Described):
     details: Any = None
     timeout: float | None = None
     default: str | None = None
+    topic: Topic = "question"
+    risk: Risk = ""
 
     def __post_init__(self) -> None:
         """Refuses a question without an answer."""
@@ -133,6 +142,10 @@ class Request(Described):
             raise DefinitionError(f"the default {self.default!r} is none of the choices {', '.join(self.choices)}")
         if self.timeout is not None and self.default is None:
             raise DefinitionError("a request with a timeout needs a default: what is answered when nobody does?")
+        for setting, known in (("topic", get_args(Topic)), ("risk", get_args(Risk))):
+            if getattr(self, setting) not in known:
+                words = ", ".join(repr(word) for word in known)
+                raise DefinitionError(f"a request's {setting} is one of {words}, not {getattr(self, setting)!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

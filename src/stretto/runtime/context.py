@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 
 from stretto.core.aggregation import AggregationStrategy, FirstSuccess
 from stretto.core.errors import DefinitionError, NestingTooDeep, StepTimeout
-from stretto.core.events import Event, Path, StepCancelled, StepCompleted, StepFailed, StepStarted, StepTimedOut
+from stretto.core.events import (
+    Event,
+    ModelUsed,
+    Path,
+    StepCancelled,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+    StepTimedOut,
+)
+from stretto.core.ledger import Ledger
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.resources import Channels, Clock, Meetings, Workers
 from stretto.core.step import Answer, Context, Request, Step, check_name
@@ -182,6 +192,8 @@ class RunContext(Context):
         """Appends an event to the run's log; one without a time gets the present, and this path where it has none."""
         if event.at < 0:
             event.at, event.path = self.state.now(), event.path or self.path
+        if isinstance(event, ModelUsed):
+            self.state.ledger.record(event)
         self.state.log.append(event)
 
     def resource(self, type_: type[T]) -> T:
@@ -209,6 +221,7 @@ def _workers(context: RunContext) -> Workers:
 
 _OWN: dict[type[Any], Callable[[RunContext], Any]] = {
     Clock: lambda context: RunClock(context.state.now),
+    Ledger: lambda context: context.state.ledger,
     Channels: lambda context: BranchChannels(context.state, context.path),
     Meetings: lambda context: BranchMeetings(context.state, context.path),
     Workers: _workers,

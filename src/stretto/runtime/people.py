@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from stretto.core.events import Answered, Asked
@@ -19,8 +20,9 @@ async def ask(context: RunContext, request: Request, request_id: str) -> Answer:
     if request_id in state.answers:
         return state.answers[request_id]
     asked = Asked(
-        context.path, state.now(), request_id, request.question, list(request.choices), request.reason, request.details
-    )
+        context.path, state.now(), request_id, request.question, list(request.choices), request.reason, request.details,
+        request.topic, request.risk, request.timeout, request.default, time.time(),
+    )  # fmt: skip
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Answer] = loop.create_future()
     state.questions[request_id] = Question(request, future)

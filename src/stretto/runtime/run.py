@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting, listed
-from stretto.core.events import Event, Path, RunEnded, RunResumed, RunStarted, StepAbandoned, parent_of
+from stretto.core.events import Event, ModelUsed, Path, RunEnded, RunResumed, RunStarted, StepAbandoned, parent_of
 from stretto.core.function import as_step
 from stretto.core.journal import Durability, Journal, owner_of_this_process
+from stretto.core.ledger import Budget, Ledger
 from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, Outcome, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits, positive, whole
 from stretto.core.step import Answer, Step, Stepish, check_name
@@ -47,6 +48,7 @@ class RunSettings(TypedDict, total=False):
     on_change: OnChange
     mapping: Mapping[str, str]
     shared: Shared
+    budget: Budget | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,7 @@ class Settings:
     ``resume`` goes on from another run's events. ``in_flight`` says what becomes of steps that are not idempotent and
     were under way: ask, retry or abort. ``on_change`` says what happens when completed steps have other code now:
     refuse, accept, or map with ``mapping`` of old paths to new ones. ``shared`` holds caches, breakers, limits.
+    ``budget`` bounds what the run spends on models, over all its processes.
     """
 
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -74,6 +77,7 @@ class Settings:
     on_change: OnChange = "refuse"
     mapping: Mapping[str, str] = field(default_factory=dict[str, str])
     shared: Shared = PROCESS
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         """Refuses what no run could follow."""
@@ -125,6 +129,7 @@ class Run(Generic[T]):
             resources=settings.by_type(),
             when_in_flight=settings.in_flight,
             shared=settings.shared,
+            ledger=Ledger(settings.budget),
         )
 
     def now(self) -> float:
@@ -273,6 +278,9 @@ class Run(Generic[T]):
             log.append(started)
             return
         found: Replay = replay(earlier)
+        for event in earlier:
+            if isinstance(event, ModelUsed):
+                self.state.ledger.record(event)
         check_code(self.id, found, code, settings.on_change, settings.mapping)
         if found.started is not None:
             self._began -= max(0.0, time.time() - found.started.started_at)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from stretto.core.errors import DeadlockError, DefinitionError
 from stretto.core.events import Event, Path
 from stretto.core.journal import Durability
+from stretto.core.ledger import Ledger
 from stretto.core.step import Answer, Request
 from stretto.runtime.log import EventLog
 from stretto.runtime.meetings import Ground
@@ -89,6 +90,7 @@ class RunState:
     blocked: dict[asyncio.Future[Any], Wait] = field(default_factory=dict[asyncio.Future[Any], Wait])
     tracebacks: int = 0
     shared: Shared = field(default_factory=Shared)
+    ledger: Ledger = field(default_factory=Ledger)
     meetings: Ground = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,90 @@
+"""Messages as this package carries them: the JSON form of pydantic-ai's, which is what is stored and logged.
+
+pydantic-ai documents that form and reads what earlier versions have written; its classes change more often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage
+
+Message: TypeAlias = dict[str, Any]
+"""One request to a model, or one of its responses, as JSON values."""
+Ending: TypeAlias = Literal["success", "failed", "denied"]
+"""How a tool call ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model asks for; ``arguments`` is the JSON text as the model wrote it, well-formed or not."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call came to, as the model is told."""
+
+    call: ToolCall
+    content: Any
+    ending: Ending = "success"
+
+
+def dumped(messages: Sequence[ModelMessage]) -> list[Message]:
+    """Returns pydantic-ai's messages as JSON values."""
+    from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+    written: list[Message] = ModelMessagesTypeAdapter.dump_python(list(messages), mode="json")
+    return written
+
+
+def loaded(messages: Sequence[Mapping[str, Any]]) -> list[ModelMessage]:
+    """Returns pydantic-ai's messages of their JSON form; raises ``pydantic.ValidationError`` when it is none."""
+    from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+    return ModelMessagesTypeAdapter.validate_python(list(messages))
+
+
+def user_message(text: str) -> Message:
+    """Returns what a user says."""
+    from pydantic_ai.messages import ModelRequest, UserPromptPart
+
+    return dumped([ModelRequest(parts=[UserPromptPart(content=text)])])[0]
+
+
+def results_message(results: Sequence[ToolResult]) -> Message:
+    """Returns what the calls of one turn came to, in the order of the calls."""
+    from pydantic_ai.messages import ModelRequest, ToolReturnPart
+
+    parts = [
+        ToolReturnPart(
+            tool_name=result.call.name, content=result.content, tool_call_id=result.call.id, outcome=result.ending
+        )
+        for result in results
+    ]
+    return dumped([ModelRequest(parts=parts)])[0]
+
+
+def text_of(message: Mapping[str, Any], part_kind: str = "text") -> str:
+    """Returns the text of a message's parts of one kind (``text``, ``thinking``, ``user-prompt``), joined."""
+    found = [part["content"] for part in message.get("parts", ()) if part.get("part_kind") == part_kind]
+    return "".join(text for text in found if isinstance(text, str))
+
+
+def calls_of(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """Returns the tool calls that a response asks for, in its order."""
+    import json
+
+    calls: list[ToolCall] = []
+    for part in message.get("parts", ()):
+        if part.get("part_kind") == "tool-call":
+            given = part.get("args")
+            text = given if isinstance(given, str) else json.dumps(given if given is not None else {})
+            calls.append(ToolCall(part["tool_call_id"], part["tool_name"], text))
+    return tuple(calls)
