@@ -29,9 +29,7 @@ def test_a_ledger_adds_what_calls_took_and_says_how_many_have_no_price() -> None
 def test_a_call_that_could_exceed_the_tokens_is_refused_before_it_is_made() -> None:
     ledger = Ledger(Budget(tokens=100))
     ledger.record(used(49))
-    with pytest.raises(
-        BudgetExceeded, match="the call at 'a' may take 51 tokens, and 50 of"
-    ):
+    with pytest.raises(BudgetExceeded, match="the call at 'a' may take 51 tokens, and 50 of"):
         with ledger.reserve("a", 51, None):
             raise AssertionError
     with ledger.reserve("a", 30, None), pytest.raises(BudgetExceeded):

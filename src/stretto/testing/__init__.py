@@ -29,6 +29,7 @@ from stretto.testing.faults import Fault, inject
 from stretto.testing.harness import StepHarness
 from stretto.testing.leaks import assert_nothing_left
 from stretto.testing.order import find_order_dependence
+from stretto.testing.scripted import Scripted, ScriptedModel
 
 __all__ = [
     "CheckFailed",
@@ -37,6 +38,8 @@ __all__ = [
     "NeverMatched",
     "NotReproducible",
     "OrderDependent",
+    "Scripted",
+    "ScriptedModel",
     "SomethingLeft",
     "StepHarness",
     "UnexpectedCall",
