@@ -126,3 +126,18 @@ class Meetings(ABC):
     @abstractmethod
     def release(self, name: str) -> None:
         """Gives back what this branch took."""
+
+
+class Embedder(ABC):
+    """Turns texts into vectors whose closeness says how alike the texts are.
+
+    ``name`` is the model's (``provider:model``): vectors of different names cannot be compared. ``dimensions`` is the
+    length of each vector, or ``None`` while it is not known before the first text.
+    """
+
+    name: str
+    dimensions: int | None = None
+
+    @abstractmethod
+    async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
+        """Returns one vector for each text, in their order."""
