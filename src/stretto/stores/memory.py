@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from stretto.core.errors import RunBusy, RunNotFound, StoreError
 from stretto.core.journal import Line
 from stretto.core.step import Answer
+from stretto.stores.archive_memory import MemoryArchive
 from stretto.stores.owner import is_alive
 from stretto.stores.store import KEPT_DURATIONS, Store, answer_of, check_answerable, no_reader, not_claimed
 from stretto.stores.summary import OPEN, RunSummary, Status, Tally
@@ -42,6 +43,11 @@ class MemoryStore(Store):
         self._durations: dict[str, list[float]] = {}
         self._claims = 0
         self._closed = False
+        self._archive = MemoryArchive(self._check_open)
+
+    @property
+    def archive(self) -> MemoryArchive:
+        return self._archive
 
     async def claim(self, run_id: str, owner: str) -> int:
         self._check_open()
