@@ -28,6 +28,7 @@ from stretto.runtime.channels import BranchChannels
 from stretto.runtime.clock import RunClock
 from stretto.runtime.guard import guarded
 from stretto.runtime.live import Live, LiveBranches
+from stretto.runtime.nesting import check_agent
 from stretto.runtime.people import ask
 from stretto.runtime.records import note_path, record
 from stretto.runtime.replay import settle_in_flight
@@ -48,6 +49,7 @@ class RunContext(Context):
         "alarm",
         "asking",
         "clock",
+        "kind",
         "left",
         "live",
         "parent",
@@ -64,9 +66,10 @@ class RunContext(Context):
         parent: RunContext | None = None,
         scope: LiveBranches | None = None,
         live: Live | None = None,
+        kind: str = "run",
     ) -> None:
         self.state, self.path, self._depth, self.parent = state, path, depth, parent
-        self.scope, self.live = scope, live
+        self.scope, self.live, self.kind = scope, live, kind
         self.clock: asyncio.Timeout | None = None
         self.alarm: asyncio.TimerHandle | None = None
         self.left: float | None = None
@@ -110,7 +113,10 @@ class RunContext(Context):
             return state.done[path]
         if self._depth >= state.max_depth:
             raise NestingTooDeep(state.max_depth, path)
-        child = RunContext(state, path, self._depth + 1, self, scope, live)
+        kind = step.kind
+        if kind == "agent":
+            check_agent(self, path)
+        child = RunContext(state, path, self._depth + 1, self, scope, live, kind)
         log, now = state.log, state.now
         if path in state.in_flight:
             decided = await settle_in_flight(child, step)
@@ -119,7 +125,7 @@ class RunContext(Context):
                 if state.durability == "sync":
                     await log.flushed()
                 return decided.value
-        log.append(StepStarted(path, now(), input, queued, step.kind))
+        log.append(StepStarted(path, now(), input, queued, kind))
         try:
             if state.durability == "sync" and not (step.transparent or step.policy.idempotent):
                 await log.flushed()  # else a crash would hide that it began, and it would run twice unasked
