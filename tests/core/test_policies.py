@@ -28,6 +28,7 @@ NO_NUMBER = ("3", math.nan, True, [1])
 NO_COUNT = (0, -1, 1.5, "3", True)
 NO_FLAG = (None, 1, "yes")
 
+NO_ERRORS = ((), ValueError, [ValueError], (3,), ("ValueError",), (KeyboardInterrupt,), (dict,), None)
 WRONG: dict[type[Any], dict[str, tuple[Any, ...]]] = {
     ParallelResourceLimits: {
         "max_concurrent_executions": (*NO_COUNT, None),
@@ -42,7 +43,7 @@ WRONG: dict[type[Any], dict[str, tuple[Any, ...]]] = {
         "factor": (*NO_NUMBER, 0, -1, None),
         "max_wait": (*NO_NUMBER, -1, None),
         "jitter": (*NO_NUMBER, -0.1, 1.1, None),
-        "on": ((), ValueError, [ValueError], (3,), ("ValueError",), (KeyboardInterrupt,), (dict,), None),
+        "on": NO_ERRORS,
     },
     CachePolicy: {"ttl": (*NO_NUMBER, 0, -1, None), "key": (3, "name"), "maximum": (*NO_COUNT, None)},
     BatchPolicy: {"size": (*NO_COUNT, None), "wait": (*NO_NUMBER, -1, None)},
@@ -50,6 +51,7 @@ WRONG: dict[type[Any], dict[str, tuple[Any, ...]]] = {
         "service": ("", None, 3),
         "failures": (*NO_COUNT, None),
         "reset": (*NO_NUMBER, -1, None),
+        "on": NO_ERRORS,
     },
     ServiceLimit: {
         "service": ("", None, 3),
@@ -74,6 +76,7 @@ WRONG: dict[type[Any], dict[str, tuple[Any, ...]]] = {
         "breaker": ("search", True),
         "service": ("search", True, 8),
         "fallback": (3, len, "step"),
+        "fallback_on": NO_ERRORS,
         "undo": (3, len, "step"),
         "isolation": ("proces", None, True),
         "memory": NO_COUNT,

@@ -133,3 +133,19 @@ def test_every_service_has_its_own_circuit_and_policy():
     assert breakers.state(other) == "open"
     hand.time += 59
     assert breakers.state(other) == "open"
+
+
+def test_an_error_that_is_not_of_the_service_counts_as_nothing():
+    policy = CircuitBreaker(service="answers", failures=1, reset=5, on=(OSError,))
+    hand = Hand()
+    breakers = Breakers(hand)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="mine"), breakers.passage(policy):
+            raise ValueError("mine")
+    assert breakers.state(policy) == "closed"
+    fail(breakers, 1, policy)
+    assert breakers.state(policy) == "open"
+    hand.time += 5
+    with pytest.raises(ValueError, match="mine"), breakers.passage(policy):
+        raise ValueError("mine")
+    assert breakers.state(policy) == "half-open"

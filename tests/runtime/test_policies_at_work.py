@@ -104,6 +104,13 @@ def test_a_fallback_runs_on_the_input_when_all_attempts_have_failed() -> None:
     assert kinds(run, "flaky/good") == ["step_started", "step_completed"]
 
 
+def test_a_fallback_does_not_run_for_an_error_that_it_is_not_there_for() -> None:
+    work, tries = flaky(9, OSError("gone"), fallback=good, fallback_on=(ValueError,))
+    with pytest.raises(OSError, match="gone"):
+        go(work)
+    assert len(tries) == 1
+
+
 def test_a_breaker_leaves_a_failing_service_alone_and_tries_it_again() -> None:
     work, tries = flaky(2, OSError("down"), breaker=CircuitBreaker(service="api", failures=2, reset=10))
 

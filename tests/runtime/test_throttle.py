@@ -442,7 +442,7 @@ def test_an_error_asks_for_patience_by_its_attributes_and_not_by_its_words(
     assert rest(error) == seconds
 
 
-@pytest.mark.parametrize(("attribute", "status"), [("status_code", 429), ("status", 503)])
+@pytest.mark.parametrize(("attribute", "status"), [("status_code", 429), ("status", 503), ("status_code", 529)])
 def test_the_status_may_stand_on_the_error_or_on_its_response(attribute: str, status: int) -> None:
     plain, within = OSError("no"), OSError("no")
     setattr(plain, attribute, status)

@@ -105,12 +105,15 @@ class RetryPolicy(Described):
         number("RetryPolicy", "max_wait", self.max_wait, zero=True)
         if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
             raise DefinitionError(f"RetryPolicy: jitter must lie between 0 and 1, not {self.jitter!r}")
-        kinds: object = self.on
-        if not isinstance(kinds, tuple) or not kinds or not all(_is_error(kind) for kind in kinds):
-            raise DefinitionError(
-                f"RetryPolicy: on must be a tuple of exception types, as (ConnectionError,), not {kinds!r}; "
-                "leave it out for all"
-            )
+        _check_errors("RetryPolicy", "on", self.on)
+
+
+def _check_errors(owner: str, setting: str, kinds: object) -> None:
+    if not isinstance(kinds, tuple) or not kinds or not all(_is_error(kind) for kind in kinds):
+        raise DefinitionError(
+            f"{owner}: {setting} must be a tuple of exception types, as (ConnectionError,), not {kinds!r}; "
+            "leave it out for all"
+        )
 
 
 def _is_error(kind: object) -> bool:
@@ -157,12 +160,14 @@ class CircuitBreaker(Described):
     """Leaves an external service alone for ``reset`` seconds after ``failures`` failures in a row.
 
     The state is kept per ``service`` and process. After ``reset`` one call is let through: its success closes the
-    circuit, its failure opens it again. Source of the pattern: M. Nygard, "Release It!", 2007.
+    circuit, its failure opens it again. ``on`` names the errors that are failures of the service; any other is the
+    caller's own, and counts as nothing. Source of the pattern: M. Nygard, "Release It!", 2007.
     """
 
     service: str
     failures: int = 5
     reset: float = 30.0
+    on: tuple[type[Exception], ...] = (Exception,)
 
     def __post_init__(self) -> None:
         """Refuses a breaker that could never open or close."""
@@ -170,14 +175,18 @@ class CircuitBreaker(Described):
             raise DefinitionError(f"CircuitBreaker: service must be the name of what it protects, not {self.service!r}")
         whole("CircuitBreaker", "failures", self.failures)
         number("CircuitBreaker", "reset", self.reset, zero=True)
+        kinds: object = self.answers
+        if not isinstance(kinds, tuple) or not all(_is_error(kind) for kind in kinds):
+            raise DefinitionError(f"CircuitBreaker: answers must be a tuple of exception types, not {kinds!r}")
+        _check_errors("CircuitBreaker", "on", self.on)
 
 
 @dataclass(frozen=True)
 class ServiceLimit(Described):
     """Makes at most ``maximum`` calls of an external service at once, and fewer when it says that it is overloaded.
 
-    It says so by an error with a ``retry_after`` (seconds), or with a ``status_code`` or ``status`` of 429 or 503 on
-    it or on its ``response``. That halves the limit, down to ``minimum``, and no call starts before ``retry_after``
+    It says so by an error with a ``retry_after`` (seconds), or with a ``status_code`` or ``status`` of 429, 503 or 529
+    on it or on its ``response``. That halves the limit, down to ``minimum``, and no call starts before ``retry_after``
     has passed; every success raises it by 1/limit. The limit is kept per ``service`` and process. Source: D. Chiu and
     R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in Computer Networks", 1989.
     """
@@ -242,8 +251,8 @@ class StepPolicy(Described):
 
     ``timeout`` bounds one attempt (seconds). ``idempotent`` says that running twice does no harm: only such steps are
     retried, and run again after a crash. ``critical`` says that a failure of a step that is not idempotent is put
-    before a human. ``fallback`` runs on the input when the step has failed, ``undo`` takes back what a completed step
-    did when a later one fails (it receives the step's output). ``memory`` is reserved (bytes). ``version`` changes
+    before a human. ``fallback`` runs on the input when the step has failed with one of ``fallback_on``, ``undo`` takes
+    back what a completed step did when a later one fails (it receives the step's output). ``memory`` is reserved (bytes). ``version`` changes
     when the step's meaning does: a resumed run notices. ``duration`` is an estimate for planning (seconds).
     """
 
@@ -256,6 +265,7 @@ class StepPolicy(Described):
     breaker: CircuitBreaker | None = None
     service: ServiceLimit | None = None
     fallback: Any = field(default=None)
+    fallback_on: tuple[type[Exception], ...] = (Exception,)
     undo: Any = field(default=None)
     isolation: Isolation = "none"
     memory: int | None = None
@@ -286,6 +296,7 @@ class StepPolicy(Described):
         if self.memory is not None:
             whole("StepPolicy", "memory", self.memory)
         positive("StepPolicy", "duration", self.duration, zero=True)
+        _check_errors("StepPolicy", "fallback_on", self.fallback_on)
         for setting, other in (("fallback", self.fallback), ("undo", self.undo)):
             if other is not None and not hasattr(other, "execute"):
                 raise DefinitionError(f"StepPolicy: {setting} must be a step, not {other!r}; make one with @step")

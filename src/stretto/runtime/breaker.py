@@ -36,13 +36,14 @@ class Breakers:
     def passage(self, policy: CircuitBreaker) -> Generator[None, None, None]:
         """Lets one call through, or raises ``CircuitOpen``; how the block ends is how the call ended.
 
-        An exception is a failure, a cancellation counts as nothing: a timeout must be raised inside to be counted.
+        An exception of those that the policy names is a failure, another one and a cancellation count as nothing: a
+        timeout must be raised inside to be counted.
         A call that began before the circuit opened does not move it any more.
         """
         trial = self.before(policy)
         try:
             yield
-        except Exception:
+        except policy.on:
             self.failure(policy, trial=trial)
             raise
         except BaseException:

@@ -64,7 +64,7 @@ async def _persistent(child: RunContext, step: Step[Any, Any], input: Any) -> tu
             wait = pause(retry, attempt, final)
             state.emit(StepRetrying(child.path, state.now(), attempt, record(state, final, child.path), wait))
             await asyncio.sleep(wait)
-        elif policy.fallback is not None:
+        elif policy.fallback is not None and isinstance(final, policy.fallback_on):
             return await child.run(policy.fallback, input), "fallback"
         elif policy.critical and await _again(child, final):
             continue

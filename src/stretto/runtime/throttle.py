@@ -17,8 +17,11 @@ from stretto.core.errors import CircuitOpen
 from stretto.core.events import Event, Path, Said
 from stretto.core.policies import ServiceLimit
 
-OVERLOADED = (429, 503)
-"""The HTTP statuses that ask for patience: Too Many Requests, Service Unavailable (RFC 6585 §4, RFC 9110 §15.6.4)."""
+OVERLOADED = (429, 503, 529)
+"""The HTTP statuses that ask for patience: Too Many Requests, Service Unavailable (RFC 6585 §4, RFC 9110 §15.6.4).
+
+529 is in no standard; several services of language models say by it that they are overloaded.
+"""
 
 
 class Calling(Protocol):
