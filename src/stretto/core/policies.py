@@ -175,9 +175,6 @@ class CircuitBreaker(Described):
             raise DefinitionError(f"CircuitBreaker: service must be the name of what it protects, not {self.service!r}")
         whole("CircuitBreaker", "failures", self.failures)
         number("CircuitBreaker", "reset", self.reset, zero=True)
-        kinds: object = self.answers
-        if not isinstance(kinds, tuple) or not all(_is_error(kind) for kind in kinds):
-            raise DefinitionError(f"CircuitBreaker: answers must be a tuple of exception types, not {kinds!r}")
         _check_errors("CircuitBreaker", "on", self.on)
 
 
