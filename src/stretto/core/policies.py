@@ -249,8 +249,9 @@ class StepPolicy(Described):
     ``timeout`` bounds one attempt (seconds). ``idempotent`` says that running twice does no harm: only such steps are
     retried, and run again after a crash. ``critical`` says that a failure of a step that is not idempotent is put
     before a human. ``fallback`` runs on the input when the step has failed with one of ``fallback_on``, ``undo`` takes
-    back what a completed step did when a later one fails (it receives the step's output). ``memory`` is reserved (bytes). ``version`` changes
-    when the step's meaning does: a resumed run notices. ``duration`` is an estimate for planning (seconds).
+    back what a completed step did when a later one fails (it receives the step's output). ``memory`` is reserved
+    (bytes). ``version`` changes when the step's meaning does: a resumed run notices. ``duration`` is an estimate for
+    planning (seconds).
     """
 
     timeout: float | AdaptiveTimeout | None = None
