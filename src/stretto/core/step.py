@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 from stretto.core.aggregation import AggregationStrategy
@@ -87,8 +87,13 @@ class Branches(ABC):
     async def changed(self) -> Branch[Any] | None:
         """Waits for what happens next: returns the next branch that has ended, each of them once.
 
-        Returns None when a branch has given its room back while it waits for a human, and when no branch is left.
+        Returns None when a branch has given its room back while it waits for a human, when somebody has called
+        ``nudge``, and when no branch is left.
         """
+
+    @abstractmethod
+    def nudge(self) -> None:
+        """Lets ``changed`` return at once: something has happened that its caller waits for beside the branches."""
 
     @property
     @abstractmethod
@@ -121,7 +126,8 @@ class Request(Described):
     """A question for a human; ``choices`` are the words that may be chosen, ``default`` stands when time is up.
 
     ``timeout`` is in seconds; without one the question waits for as long as the run lives, and over restarts.
-    ``topic`` and ``risk`` say how it is shown; without ``choices`` any text is an answer.
+    ``topic`` and ``risk`` say how it is shown; without ``choices`` any text is an answer. ``details`` are shown, and
+    kept as a preview; ``value`` is kept whole, for it may be edited: the answer's ``value`` replaces it.
     """
 
     question: str
@@ -132,6 +138,7 @@ class Request(Described):
     default: str | None = None
     topic: Topic = "question"
     risk: Risk = ""
+    value: Any = None
 
     def __post_init__(self) -> None:
         """Refuses a question without an answer."""
@@ -150,12 +157,16 @@ class Request(Described):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a human said: the word chosen, a value (an edit, a text), and why."""
+    """What a human said: the word chosen, a value (an edit, a text), why, and when (seconds since the Unix epoch).
+
+    ``by`` is ``timeout`` when nobody answered in time.
+    """
 
     choice: str
     value: Any = None
     reason: str = ""
     by: str = ""
+    at: float = field(default=0.0, compare=False)
 
     @property
     def approved(self) -> bool:

@@ -170,15 +170,15 @@ def analyze_dependencies(operations: Iterable[Operation], *, given: Iterable[Dat
     graph = DependencyGraph()
     for id in by_id:
         graph.add_node(id)
-    resources: dict[str, _Access] = {}
+    resources: dict[str, Access] = {}
     for operation in by_id.values():
         found: dict[tuple[str, EdgeKind], list[str]] = {}
         for ref in operation.needs:
             if ref in producers:
                 found.setdefault((producers[ref], "data"), []).append(ref)
             elif ref not in known:
-                raise MissingProducer(operation.id, ref, _nearest(ref, [*producers, *known]))
-        _find_conflicts(operation, resources, found)
+                raise MissingProducer(operation.id, ref, nearest(ref, [*producers, *known]))
+        find_conflicts(operation, resources, found)
         for (origin, kind), about in found.items():
             graph.add_edge(origin, operation.id, kind, about)
     _check_reachable(by_id, producers)
@@ -197,7 +197,8 @@ def _producers(by_id: Mapping[str, Operation], given: Mapping[DataRef, None]) ->
     return producers
 
 
-def _nearest(ref: str, known: list[str]) -> str | None:
+def nearest(ref: str, known: list[str]) -> str | None:
+    """Returns the known name that is most like one that is not."""
     return next(iter(get_close_matches(ref, known, n=1, cutoff=0.7)), None)
 
 
@@ -215,15 +216,15 @@ def _check_reachable(by_id: Mapping[str, Operation], producers: Mapping[DataRef,
 
 
 @dataclass(slots=True)
-class _Access:
+class Access:
     """Who wrote a resource last, and who has read it since."""
 
     writer: str | None = None
     readers: list[str] = field(default_factory=list[str])
 
 
-def _find_conflicts(
-    operation: Operation, resources: dict[str, _Access], found: dict[tuple[str, EdgeKind], list[str]]
+def find_conflicts(
+    operation: Operation, resources: dict[str, Access], found: dict[tuple[str, EdgeKind], list[str]]
 ) -> None:
     """Adds the edges that shared resources ask for, without those that others imply already.
 
@@ -231,13 +232,13 @@ def _find_conflicts(
     a row make ``n - 1`` edges.
     """
     for resource in operation.reads:
-        access = resources.setdefault(resource, _Access())
+        access = resources.setdefault(resource, Access())
         if access.writer is not None:
             found.setdefault((access.writer, "raw"), []).append(resource)
         if resource not in operation.writes:
             access.readers.append(operation.id)
     for resource in operation.writes:
-        access = resources.setdefault(resource, _Access())
+        access = resources.setdefault(resource, Access())
         for reader in access.readers:
             found.setdefault((reader, "war"), []).append(resource)
         if not access.readers and access.writer is not None and resource not in operation.reads:

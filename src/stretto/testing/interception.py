@@ -154,6 +154,9 @@ class InterceptingBranches(Branches):
         """Waits for what happens next."""
         return await self._branches.changed()
 
+    def nudge(self) -> None:
+        self._branches.nudge()
+
     @property
     def room(self) -> int:
         """How many branches could start now."""
