@@ -14,13 +14,14 @@ MOST_LEVELS = 3
 """How many steps that orchestrate may stand in one line, from the first agent down to the last."""
 
 
-class TooManyLevels(ExecutionError):
+class TooManyLevels(DelegationForbidden):
     """An agent would stand below more workflows than may lie between it and the primary agent."""
 
     def __init__(self, path: Path, line: tuple[Path, ...]) -> None:
-        super().__init__(
+        ExecutionError.__init__(
+            self,
             f"the agent at {path!r} would be level {len(line)} of orchestration, and at most {MOST_LEVELS} are allowed "
-            f"({' > '.join(line)}); let the primary agent delegate from a workflow that lies in no other one"
+            f"({' > '.join(line)}); let the primary agent delegate from a workflow that lies in no other one",
         )
         self.path, self.line = path, line
 
