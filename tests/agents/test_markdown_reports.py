@@ -73,7 +73,7 @@ def top_level(markdown: str) -> list[tuple[str, str]]:
 
 
 def html_in(markdown: str) -> list[str]:
-    found = [token for token in MarkdownIt("commonmark").parse(markdown)]
+    found = list(MarkdownIt("commonmark").parse(markdown))
     inner = [child for token in found for child in token.children or ()]
     return [token.content for token in [*found, *inner] if token.type.startswith("html")]
 

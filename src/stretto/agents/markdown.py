@@ -14,7 +14,7 @@ from typing import Any
 from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
 from stretto.core.errors import DelegationForbidden, HumanAborted, told
 from stretto.core.ledger import Usage
-from stretto.core.outcome import Cancelled, Completed, Outcome, TimedOut, error_of
+from stretto.core.outcome import Completed, Outcome, TimedOut, error_of
 
 _LINES = re.compile(r"\r\n|\r|\n")
 _HTML = re.compile(r"<[A-Za-z/!?]")
