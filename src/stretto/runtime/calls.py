@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from stretto.core.errors import DefinitionError, MemoryExceeded, NotSendable, ProcessDied, ProcessRaised
-from stretto.core.function import FunctionStep
+from stretto.core.step import Step
 from stretto.runtime.child import MAIN, rebuild
 
 LENGTH = 8
@@ -44,7 +44,7 @@ def place(path: str, function: Callable[..., Any]) -> dict[str, Any]:
     found: Any = module
     for part in qualname.split("."):
         found = getattr(found, part, None)
-    if found is not function and not (isinstance(found, FunctionStep) and found.function is function):
+    if found is not function and (getattr(found, "function", None) is not function or not isinstance(found, Step)):
         raise DefinitionError(
             f"{path!r}: another process would look for {name}:{qualname}, but that is "
             f"{'nothing' if found is None else 'something else'} here; "

@@ -92,9 +92,9 @@ def resolve(module: Any, qualname: str) -> Callable[..., Any]:
     found = module
     for part in qualname.split("."):
         found = getattr(found, part)
-    steps = sys.modules.get("stretto.core.function")
-    if steps is not None and isinstance(found, steps.FunctionStep):
-        found = found.function
+    steps = sys.modules.get("stretto.core.step")
+    if steps is not None and isinstance(found, steps.Step):
+        found = getattr(found, "function", found)  # of a step or a tool
     called: Callable[..., Any] = found
     return called
 

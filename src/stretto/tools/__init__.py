@@ -1,0 +1,45 @@
+"""Tools: what a model may call; most names are imported when they are used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from stretto.tools.function import tool  # now: the module of that name, imported later, would stand in its place
+
+if TYPE_CHECKING:
+    from stretto.tools.function import FunctionTool
+    from stretto.tools.registry import ToolRegistry, ToolTaken, UnknownTool
+    from stretto.tools.tool import Invocation, Tool, ToolFailed, ToolRisk, Touches, WrongArguments
+
+__all__ = [
+    "FunctionTool",
+    "Invocation",
+    "Tool",
+    "ToolFailed",
+    "ToolRegistry",
+    "ToolRisk",
+    "ToolTaken",
+    "Touches",
+    "UnknownTool",
+    "WrongArguments",
+    "tool",
+]
+
+_HOMES = {
+    "stretto.tools.function": "FunctionTool",
+    "stretto.tools.registry": "ToolRegistry ToolTaken UnknownTool",
+    "stretto.tools.tool": "Invocation Tool ToolFailed ToolRisk Touches WrongArguments",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Returns a public name from its home, which is imported only now."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'stretto.tools' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """Returns the public names."""
+    return __all__
