@@ -36,7 +36,9 @@ class AgentConfig(BaseModel):
     ``tools`` are names of local tools, ``mcp_servers`` names of configured servers. ``max_tool_iterations`` bounds how
     often the model is asked for one task, ``history_limit`` how many earlier messages it is shown.
     ``enable_thinking`` asks the model to reason. ``plan_mode`` lets the agent answer with an execution plan.
-    A ``temporary`` agent lives as long as its run, and nobody can delegate to it.
+    A ``temporary`` agent lives as long as its run, and nobody can delegate to it. ``context`` says what becomes of the
+    oldest messages when a conversation outgrows the model's context window, ``max_tool_output`` how many characters of
+    a tool's output the model is shown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,3 +55,5 @@ class AgentConfig(BaseModel):
     enable_thinking: bool = True
     plan_mode: bool = False
     history_limit: int = Field(50, ge=1, le=1000)
+    context: Literal["summarise", "trim"] = "summarise"
+    max_tool_output: int = Field(50_000, ge=100, le=10_000_000)

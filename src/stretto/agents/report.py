@@ -37,7 +37,8 @@ class ToolUse:
 class AgentMetrics:
     """What a task took: ``duration`` in seconds, tokens and dollars of the agent and of all below it.
 
-    ``cost`` is None when the price of any call is unknown.
+    ``cost`` is None when the price of any call is unknown. ``bad_calls`` counts the tool calls that could not be made
+    as the model wrote them: unknown tools, arguments that do not follow the schema.
     """
 
     duration: float = 0.0
@@ -45,6 +46,7 @@ class AgentMetrics:
     cost: float | None = None
     iterations: int = 0
     model: str = ""
+    bad_calls: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 from stretto.core.errors import DefinitionError, ExecutionError
-from stretto.core.events import ModelUsed, Path
+from stretto.core.events import ModelUsed, Path, parent_of
 from stretto.core.policies import positive, whole
 from stretto.core.settings import Described
 
@@ -63,6 +63,30 @@ class BudgetExceeded(ExecutionError):
         self.path, self.what = path, what
 
 
+@dataclass(slots=True)
+class Spent:
+    """What calls have taken: ``cost`` in US dollars of those with a known price, ``unpriced`` counts the others."""
+
+    usage: Usage
+    cost: float = 0.0
+    calls: int = 0
+    unpriced: int = 0
+
+    @property
+    def known_cost(self) -> float | None:
+        """What they cost, None when the price of any is unknown."""
+        return None if self.unpriced else self.cost
+
+    def add(self, usage: Usage, cost: float | None) -> None:
+        """Adds a call."""
+        self.usage += usage
+        self.calls += 1
+        if cost is None:
+            self.unpriced += 1
+        else:
+            self.cost += cost
+
+
 class Reservation:
     """What a call under way may take at the most."""
 
@@ -81,25 +105,49 @@ class Ledger:
 
     def __init__(self, budget: Budget | None = None) -> None:
         self.budget = budget
-        self.usage = Usage()
-        self.cost = 0.0
-        self.calls = self.unpriced = 0
+        self._total = Spent(Usage())
+        self._by_path: dict[Path, Spent] = {}
         self._reserved: list[Reservation] = []
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all calls."""
+        return self._total.usage
+
+    @property
+    def cost(self) -> float:
+        """What the calls with a known price have cost."""
+        return self._total.cost
+
+    @property
+    def calls(self) -> int:
+        """How many calls have been made."""
+        return self._total.calls
+
+    @property
+    def unpriced(self) -> int:
+        """How many calls have no known price."""
+        return self._total.unpriced
+
+    def under(self, path: Path) -> Spent:
+        """Returns what the calls at a path and below it have taken, those of earlier processes of the run included."""
+        found = self._by_path.get(path, _NOTHING)
+        return Spent(found.usage, found.cost, found.calls, found.unpriced)
 
     def record(self, used: ModelUsed) -> None:
         """Adds what a call took, as the log tells it."""
-        self.usage += Usage(
+        usage = Usage(
             input_tokens=used.input_tokens,
             output_tokens=used.output_tokens,
             cached_tokens=used.cached_tokens,
             cache_write_tokens=used.cache_write_tokens,
             reasoning_tokens=used.reasoning_tokens,
         )
-        self.calls += 1
-        if used.cost is None:
-            self.unpriced += 1
-        else:
-            self.cost += used.cost
+        self._total.add(usage, used.cost)
+        path = used.path
+        while path:
+            self._by_path.setdefault(path, Spent(Usage())).add(usage, used.cost)
+            path = parent_of(path)
 
     @contextmanager
     def reserve(self, path: Path, tokens: int, cost: float | None) -> Generator[None, None, None]:
@@ -133,3 +181,6 @@ class Ledger:
             rest = budget.cost - self.cost - sum(held.cost for held in self._reserved)
             if cost > rest:
                 raise BudgetExceeded(path, "US dollars", f"{cost:.4f}", f"{max(0.0, rest):.4f}")
+
+
+_NOTHING = Spent(Usage())

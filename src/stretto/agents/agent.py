@@ -1,0 +1,146 @@
+"""An agent is a step that thinks: it asks its model, makes the calls that the model asks for, and reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypedDict, Unpack
+
+from stretto.agents.config import AgentConfig, ModelChoice
+from stretto.agents.output import OutputType
+from stretto.agents.report import Report
+from stretto.agents.task import Task
+from stretto.agents.thinking import Thinking
+from stretto.agents.turn import Turn, path_name
+from stretto.core.errors import DefinitionError, UnknownSetting
+from stretto.core.events import AgentStarted
+from stretto.core.policies import PLAIN, ParallelResourceLimits, StepPolicy
+from stretto.core.step import Context, Step
+from stretto.models.model import Model
+from stretto.tools.tool import Tool
+
+TASK_SHOWN = 2000
+"""How many characters of its task an agent tells the log."""
+
+
+class McpTools(Protocol):
+    """The MCP servers of a run, as an agent sees them."""
+
+    async def tools(self, servers: Sequence[str]) -> Sequence[Tool]:
+        """Returns the tools of these servers."""
+        ...
+
+    def describe(self) -> str:
+        """Returns the servers in words for a system prompt; empty when there are none."""
+        ...
+
+
+class AgentFields(TypedDict, total=False):
+    """What of a configuration can be given to ``Agent`` by name; see ``AgentConfig`` for what each means."""
+
+    id: str
+    name: str
+    description: str
+    system_prompt: str
+    mcp_servers: Sequence[str]
+    temperature: float
+    max_tokens: int
+    max_tool_iterations: int
+    max_tool_output: int
+    enable_thinking: bool
+    plan_mode: bool
+    history_limit: int
+    context: str
+
+
+def local_time() -> datetime:
+    """Returns the present in this machine's time zone."""
+    return datetime.now().astimezone()
+
+
+class Agent(Step["Task | str", Report]):
+    """A model with a prompt, tools and a limit, as a step; its input is a task, its output a report.
+
+    It takes a configuration, or the fields of one by name: ``Agent(name="helper", model=model, tools=[search])``.
+    ``limits`` bound how many calls of one turn run at once. ``output_type`` is what the answer is read as (a pydantic
+    model, a dataclass, whatever pydantic validates). ``now`` is the clock of the system prompt. ``level`` counts from
+    1, the primary agent; ``parent_id`` is the agent that delegates to this one.
+
+    An agent holds nothing of a run: one value can work on any number of tasks at once.
+    """
+
+    kind: ClassVar[str] = "agent"
+    transparent: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        config: AgentConfig | None = None,
+        *,
+        model: Model,
+        tools: Sequence[Tool] = (),
+        mcp: McpTools | None = None,
+        level: int = 1,
+        parent_id: str = "",
+        limits: ParallelResourceLimits | None = None,
+        output_type: Any = None,
+        now: Callable[[], datetime] = local_time,
+        policy: StepPolicy = PLAIN,
+        **fields: Unpack[AgentFields],
+    ) -> None:
+        if config is not None and fields:
+            raise DefinitionError(f"an agent takes a configuration or {', '.join(fields)} by name, not both")
+        self.config = config if config is not None else configured(fields, model, tools)
+        self.name, self.policy = path_name(self.config.name), policy
+        self.model, self.tools, self.mcp = model, _distinct(self.config.name, tools), mcp
+        self.level, self.parent_id = level, parent_id
+        self.limits = limits or ParallelResourceLimits()
+        self.output = None if output_type in (None, str) else OutputType(output_type)
+        self.now = now
+
+    def children(self) -> Mapping[str, Step[Any, Any]]:
+        """Returns the model, and the turn with its tools."""
+        return {"model": self.model, "tools": self.turn(self.tools)}
+
+    def turn(self, tools: Sequence[Tool]) -> Turn:
+        """Returns the step that makes the calls of one turn with these tools."""
+        return Turn(tools, limits=self.limits, max_output=self.config.max_tool_output, agent=self.config.name)
+
+    async def execute(self, input: Task | str, context: Context) -> Report:
+        """Works on a task; raises what a failed model call raises, and ``OutputInvalid``."""
+        task = Task(description=input, id=context.path) if isinstance(input, str) else input
+        config = self.config
+        tools = self.tools
+        if self.mcp is not None and config.mcp_servers:
+            tools = _distinct(config.name, (*tools, *await self.mcp.tools(config.mcp_servers)))
+        context.emit(
+            AgentStarted(
+                agent_id=config.id, name=config.name, parent_id=self.parent_id, level=self.level, model=self.model.id,
+                task=task.description[:TASK_SHOWN], tools=[tool.name for tool in tools],
+                mcp_servers=list(config.mcp_servers),
+            )
+        )  # fmt: skip
+        servers = self.mcp.describe() if self.mcp is not None else ""
+        return await Thinking(self, task, tools, servers, context).work()
+
+
+def configured(fields: AgentFields, model: Model, tools: Sequence[Tool]) -> AgentConfig:
+    """Returns the configuration of an agent that was described by name; its id is made of its name."""
+    known = AgentFields.__annotations__
+    for field in fields:
+        if field not in known:
+            raise UnknownSetting("Agent", field, known)
+    given: dict[str, Any] = {"name": "agent", **fields}
+    given.setdefault("id", re.sub(r"[^\w-]+", "-", str(given["name"])) or "agent")
+    asked = {name: given.pop(name) for name in ("temperature", "max_tokens") if name in given}
+    given["mcp_servers"] = tuple(given.get("mcp_servers", ()))
+    choice = ModelChoice.model_validate({"model": model.id, **asked})
+    return AgentConfig.model_validate({**given, "llm": choice, "tools": tuple(tool.name for tool in tools)})
+
+
+def _distinct(agent: str, tools: Sequence[Tool]) -> tuple[Tool, ...]:
+    names = [tool.name for tool in tools]
+    for name in names:
+        if names.count(name) > 1:
+            raise DefinitionError(f"agent {agent!r} has two tools that are called {name!r}; rename one of them")
+    return tuple(tools)

@@ -1,0 +1,251 @@
+"""One tool call of a model: looked up, checked, allowed, made, and told to the model whichever way it ends."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any, ClassVar, TypeGuard
+
+from stretto.agents.validation import OperationKind, Proposal, Validation, Verdict
+from stretto.core.checks import CheckFailed
+from stretto.core.errors import DefinitionError, HumanAborted
+from stretto.core.events import Said
+from stretto.core.resources import Clock
+from stretto.core.step import Context, Request, Step
+from stretto.models.messages import Ending, ToolCall
+from stretto.tools.tool import Invocation, Tool, Touches, WrongArguments
+
+MAX_OUTPUT = 50_000
+"""How many characters of a tool's output a model is shown unless its agent says otherwise."""
+PASSED_ON = (HumanAborted, CheckFailed)
+"""Errors that are not the tool's: a human who ends the run, and a test whose script does not fit."""
+_KINDS: Mapping[str, OperationKind] = {"local": "tool", "mcp": "mcp", "sub_agent": "sub_agent"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """How a call ended: ``content`` is what the model is told, ``error`` why it failed or was denied.
+
+    ``bad`` says that the call could not be made as the model wrote it. ``duration`` is in seconds, without the time
+    that a human took. ``whole`` is the length of the output in characters where ``content`` is cut.
+    """
+
+    call: ToolCall
+    origin: str
+    server: str
+    arguments: dict[str, Any]
+    content: str
+    ending: Ending = "success"
+    error: str = ""
+    bad: bool = False
+    duration: float = 0.0
+    whole: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A call that was looked up and checked; ``problem`` says for the model why it cannot be made.
+
+    ``arguments`` are the checked ones, with defaults; of a call that cannot be made what could be read of them.
+    """
+
+    arguments: dict[str, Any]
+    call: ToolCall = field(repr=False)
+    invocation: Invocation = field(repr=False)
+    touches: Touches = field(default_factory=Touches, repr=False)
+    problem: str = ""
+
+
+def prepare(call: ToolCall, tools: Mapping[str, Tool], caller: Invocation) -> Prepared:
+    """Looks a call up and checks its arguments; raises nothing that the model could have caused.
+
+    ``caller`` is an invocation without arguments that says on whose behalf the call is made.
+    """
+    invocation = replace(caller, arguments={}, call_id=call.id)
+    tool = tools.get(call.name)
+    if tool is None:
+        return Prepared(arguments={}, call=call, invocation=invocation, problem=_unknown(call.name, list(tools)))
+    try:
+        given = _read(call)
+    except ValueError as error:
+        return Prepared(arguments={}, call=call, invocation=invocation, problem=str(error))
+    try:
+        arguments = dict(tool.check(given))
+        touches = tool.touches(arguments)
+    except Exception as error:  # noqa: BLE001  # WrongArguments, or a tool's own mistake: the model is told of both
+        return Prepared(arguments=given, call=call, invocation=invocation, problem=words(error))
+    return Prepared(arguments=arguments, call=call, invocation=invocation.with_arguments(arguments), touches=touches)
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"there is no tool {name!r}; did you mean {', '.join(map(repr, near))}?"
+    return f"there is no tool {name!r}; there are {', '.join(map(repr, known)) or 'none'}"
+
+
+def _read(call: ToolCall) -> dict[str, Any]:
+    """Returns the arguments as written; nothing at all means none, as some providers say it."""
+    text = call.arguments.strip()
+    try:
+        read: Any = json.loads(text) if text else {}
+    except RecursionError:
+        raise ValueError(f"the arguments of {call.name!r} are nested too deeply to be read") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the arguments of {call.name!r} are not valid JSON: {error}; write one JSON object") from None
+    if not _is_object(read):
+        raise ValueError(f"the arguments of {call.name!r} must be a JSON object, not {text[:80]}")
+    return read
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+class Calling(Step[Prepared, CallResult]):
+    """Makes one call: asks whether it may be made, runs the tool as ``run``, and turns every ending into a result.
+
+    Only what is not the tool's affair is raised: a cancellation, and a human who ends the run.
+    """
+
+    kind: ClassVar[str] = "call"
+    transparent: ClassVar[bool] = True
+
+    def __init__(self, name: str, tool: Tool | None, *, max_output: int = MAX_OUTPUT, agent: str = "") -> None:
+        self.name, self.tool, self.max_output, self.agent = name, tool, max_output, agent
+
+    def children(self) -> Mapping[str, Step[Any, Any]]:
+        """Returns the tool."""
+        return {} if self.tool is None else {"run": self.tool}
+
+    async def execute(self, input: Prepared, context: Context) -> CallResult:
+        """Makes the call."""
+        tool = self.tool
+        if tool is None or input.problem:
+            return failed(input, tool, input.problem, bad=True)
+        verdict = await self._verdict(tool, input, context)
+        if not verdict.approved:
+            return denied(input, tool, verdict)
+        invocation = input.invocation
+        if verdict.arguments != input.arguments:
+            try:
+                invocation = invocation.with_arguments(dict(tool.check(verdict.arguments)))
+            except WrongArguments as error:
+                return failed(input, tool, f"{verdict.by or 'somebody'} has edited the arguments, and {error}")
+        clock = context.resource(Clock)
+        began = clock.now()
+        try:
+            output = await context.run(tool, invocation, name="run")
+        except PASSED_ON:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a tool raises is its result, and the model is told
+            return failed(input, tool, words(error), duration=clock.now() - began, arguments=invocation.arguments)
+        text, whole = shown(output, self.max_output)
+        if whole is not None:
+            context.emit(
+                Said(
+                    text=f"{tool.name!r} returned {whole:,} characters; the model is shown {self.max_output:,} of them",
+                    level="warning",
+                )
+            )
+        return CallResult(
+            call=input.call, origin=tool.origin, server=tool.server, arguments=dict(invocation.arguments),
+            content=text, duration=clock.now() - began, whole=whole,
+        )  # fmt: skip
+
+    async def _verdict(self, tool: Tool, input: Prepared, context: Context) -> Verdict:
+        """Asks the run's rules; without them a destructive call asks a human all the same."""
+        who = self.agent or "an agent"
+        operation = f"{who} wants to call {tool.name!r}"
+        try:
+            validation = context.resource(Validation)
+        except DefinitionError:  # the run was given no rules
+            validation = None
+        if validation is not None:
+            proposal = Proposal(
+                type=_KINDS[tool.origin], name=tool.name, operation=operation, risk=tool.risk,
+                destructive=tool.destructive, arguments=input.arguments, agent_id=input.invocation.agent_id,
+                details={"server": tool.server} if tool.server else {},
+            )  # fmt: skip
+            return await validation.validate(context, proposal)
+        if not tool.destructive:
+            return Verdict(approved=True, arguments=input.arguments)
+        answer = await context.ask(
+            Request(
+                question=f"{operation}, which may destroy or send what cannot be taken back: may it?",
+                details={"tool": tool.name, "arguments": input.arguments, "agent_id": input.invocation.agent_id},
+                topic="approval",
+                risk=tool.risk,
+            )
+        )
+        arguments = answer.value if answer.approved and _is_object(answer.value) else input.arguments
+        return Verdict(approved=answer.approved, arguments=arguments, reason=answer.reason, by=answer.by)
+
+
+def failed(
+    input: Prepared,
+    tool: Tool | None,
+    error: str,
+    *,
+    bad: bool = False,
+    duration: float = 0.0,
+    arguments: Mapping[str, Any] | None = None,
+) -> CallResult:
+    """Returns a result that tells the model why a call failed."""
+    return CallResult(
+        call=input.call, origin="local" if tool is None else tool.origin, server="" if tool is None else tool.server,
+        arguments=dict(input.arguments if arguments is None else arguments), content=f"Error: {error}",
+        ending="failed", error=error, bad=bad, duration=duration,
+    )  # fmt: skip
+
+
+def denied(input: Prepared, tool: Tool, verdict: Verdict) -> CallResult:
+    """Returns a result that tells the model who did not allow a call, and why."""
+    who = f"by {verdict.by}" if verdict.by else "by the user"
+    error = f"this call was denied {who}" + (f": {verdict.reason}" if verdict.reason else "")
+    return CallResult(
+        call=input.call, origin=tool.origin, server=tool.server, arguments=dict(input.arguments),
+        content=f"Denied: {error}", ending="denied", error=error,
+    )  # fmt: skip
+
+
+def words(error: BaseException) -> str:
+    """Returns an error in words for a model: a tool's own sentence as it is, any other with its type."""
+    if _is_group(error):
+        return f"{error.message}: {'; '.join(map(words, error.exceptions))}"
+    if type(error).__module__.startswith("stretto."):
+        return str(error)
+    told = str(error)
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
+
+
+def shown(output: Any, limit: int) -> tuple[str, int | None]:
+    """Returns what a model is shown of an output, and the length of the whole where that is cut (else None).
+
+    A text stands as it is, everything else as JSON. Nothing is cut between a letter and its accents.
+    """
+    text = output if isinstance(output, str) else _as_json(output)
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # half a pair, as in some file names, cannot be sent
+    if len(text) <= limit:
+        return text, None
+    end = limit
+    while end and unicodedata.combining(text[end]):
+        end -= 1
+    return f"{text[:end]}\n[The output was cut here: {end:,} of its {len(text):,} characters are shown.]", len(text)
+
+
+def _as_json(output: Any) -> str:
+    from pydantic_core import to_json
+
+    try:
+        return to_json(output, fallback=str, bytes_mode="base64").decode()
+    except ValueError:  # it holds itself, or text that is none
+        return str(output)
