@@ -19,7 +19,9 @@ def described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
 
     quiet = griffe.PerStyleOptions(google={"warnings": False}, numpy={"warnings": False}, sphinx={"warnings": False})
     order = [griffe.Parser.sphinx, griffe.Parser.google, griffe.Parser.numpy]
-    sections = griffe.parse_auto(griffe.Docstring(f"{doc}\n"), style_order=order, per_style_options=quiet)
+    sections = griffe.parse_auto(
+        griffe.Docstring(doc), style_order=order, default=griffe.Parser.sphinx, per_style_options=quiet
+    )
     texts: list[str] = []
     parameters: dict[str, str] = {}
     for section in sections:
