@@ -80,11 +80,11 @@ async def empty_database() -> str:
 
 
 async def empty_tables() -> str:
-    """Removes every run where there are tables, and returns the address."""
+    """Removes every row where there are tables, and returns the address."""
     connection = await asyncpg.connect(address())
     try:
         if await connection.fetchval("SELECT to_regclass('run')"):
-            await connection.execute("TRUNCATE run, value, step_duration CASCADE")
+            await connection.execute("TRUNCATE run, value, step_duration, memory, todo, conversation, document CASCADE")
     finally:
         await connection.close()
     return address()

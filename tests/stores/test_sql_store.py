@@ -299,7 +299,12 @@ async def test_the_migrations_make_what_the_schema_says(path, kind):
     async with SqlStore(path if kind == "sqlite" else await empty_database()) as store:
 
         def differences(connection):
-            options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+            options = {
+                "version_table": VERSION_TABLE,
+                "compare_type": True,
+                "compare_server_default": True,
+                "include_name": lambda name, *_: not str(name).startswith("memory_words"),  # the search, see 0002
+            }
             return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
         assert await store.runs() == []
@@ -351,7 +356,7 @@ async def test_a_newer_database_is_refused(path):
         await keep(store, "r1")
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("UPDATE stretto_version SET version_num = '9999'")
-    assert "a newer Stretto made it (version 9999; this one knows versions up to 0001)" in await refusal_of(path)
+    assert "a newer Stretto made it (version 9999; this one knows versions up to 0002)" in await refusal_of(path)
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("DELETE FROM stretto_version")
     assert "holds 0 versions instead of one" in await refusal_of(path)

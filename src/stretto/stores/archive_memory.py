@@ -122,7 +122,8 @@ class MemoryArchive(Archive):
                 or (scope != "general" and workflow_id in (None, memory.workflow_id))
             )
         ]
-        return sorted(kept[::-1], key=lambda memory: -memory.created_at)
+        kept.reverse()  # of two that are equally old, the one that was kept last comes first
+        return sorted(kept, key=lambda memory: -memory.created_at)
 
     # -- tasks ---------------------------------------------------------------------------------------------------------
 

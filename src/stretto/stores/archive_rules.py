@@ -17,7 +17,7 @@ class IdTaken(StoreError):
     """Something with this id, or this name, is there already."""
 
     def __init__(self, what: str, id: str) -> None:
-        super().__init__(f"there is a {what} {id!r} already; choose another one, or change that one")
+        super().__init__(f"{what} {id!r} is there already; choose another one, or change that one")
         self.what, self.id = what, id
 
 

@@ -151,6 +151,10 @@ class MemoryStore(Store):
         await self.summary(run_id)
         return {request_id: answer_of(text) for request_id, text in self._kept[run_id].answers.items()}
 
+    async def pass_over(self, run_id: str, request_id: str) -> None:
+        await self.summary(run_id)
+        self._kept[run_id].answers.pop(request_id, None)
+
     async def _post(self, run_id: str, request_id: str, answer: str) -> None:
         status = (await self.summary(run_id)).status
         given = self._kept[run_id].answers

@@ -230,6 +230,12 @@ def post(connection: sa.Connection, run_id: str, request_id: str, data: str) -> 
     connection.execute(sa.insert(answer).values(run=row.key, request_id=request_id, data=data))
 
 
+def pass_over(connection: sa.Connection, run_id: str, request_id: str) -> None:
+    """Takes an answer out."""
+    key = _row(connection, run_id).key
+    connection.execute(sa.delete(answer).where(answer.c.run == key, answer.c.request_id == request_id))
+
+
 def answers(connection: sa.Connection, run_id: str) -> dict[str, str]:
     """Returns the answers of a run by their questions."""
     key = _row(connection, run_id).key

@@ -1,4 +1,4 @@
-"""The tables in which runs are kept, and the versions that they have had."""
+"""The tables in which runs are kept, and the versions that all tables have had."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from sqlalchemy import (
     Text,
 )
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """Every version that this code can open, the newest last; ``migrations/versions`` leads from one to the next."""
 VERSION_TABLE = "stretto_version"
 """The table that holds the version, and by which a database is known to be ours."""
 
 metadata = MetaData()
-_KEY = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER counts up by itself there
+KEY = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER counts up by itself there
 
 run = Table(
     "run",
     metadata,
-    Column("key", _KEY, primary_key=True, autoincrement=True),
+    Column("key", KEY, primary_key=True, autoincrement=True),
     Column("id", String, nullable=False, unique=True),
     Column("name", String, nullable=False),
     Column("status", String, nullable=False),
@@ -53,7 +53,7 @@ run = Table(
 event = Table(
     "event",
     metadata,
-    Column("run", _KEY, ForeignKey("run.key", ondelete="CASCADE"), nullable=False),
+    Column("run", KEY, ForeignKey("run.key", ondelete="CASCADE"), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("kind", String, nullable=False),
     Column("path", Text, nullable=False),
@@ -75,7 +75,7 @@ value = Table(
 event_value = Table(
     "event_value",
     metadata,
-    Column("run", _KEY, nullable=False),
+    Column("run", KEY, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("digest", String(64), ForeignKey("value.digest"), nullable=False),
     PrimaryKeyConstraint("run", "seq", "digest"),
@@ -88,7 +88,7 @@ event_value = Table(
 answer = Table(
     "answer",
     metadata,
-    Column("run", _KEY, ForeignKey("run.key", ondelete="CASCADE"), nullable=False),
+    Column("run", KEY, ForeignKey("run.key", ondelete="CASCADE"), nullable=False),
     Column("request_id", String, nullable=False),
     Column("data", Text, nullable=False),
     PrimaryKeyConstraint("run", "request_id"),

@@ -14,6 +14,7 @@ from stretto.core.errors import DefinitionError
 from stretto.core.journal import Line
 from stretto.core.step import Answer
 from stretto.stores import queries
+from stretto.stores.archive_sql import SqlArchive
 from stretto.stores.database import database_at
 from stretto.stores.owner import BEAT
 from stretto.stores.place import default_place
@@ -47,11 +48,16 @@ class SqlStore(Store):
         self._database = database_at(fspath(place), busy_timeout)
         self._claims: dict[str, _Claim] = {}
         self._appending = anyio.Lock()
+        self._archive = SqlArchive(self._database)
 
     @classmethod
     def default(cls) -> Self:
         """Returns the user's own store: ``$STRETTO_DATABASE``, or ``stretto/runs.db`` in the XDG state directory."""
         return cls(default_place())
+
+    @property
+    def archive(self) -> SqlArchive:
+        return self._archive
 
     @property
     def place(self) -> str:
@@ -124,6 +130,9 @@ class SqlStore(Store):
     async def answers(self, run_id: str) -> dict[str, Answer]:
         posted = await self._database.read(queries.answers, run_id)
         return {request_id: answer_of(text) for request_id, text in posted.items()}
+
+    async def pass_over(self, run_id: str, request_id: str) -> None:
+        await self._database.write(queries.pass_over, run_id, request_id)
 
     async def _post(self, run_id: str, request_id: str, answer: str) -> None:
         await self._database.write(queries.post, run_id, request_id, answer)

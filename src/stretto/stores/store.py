@@ -10,8 +10,10 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
 
+from stretto.core.archive import Archive
 from stretto.core.codec import NotStorable, decode, from_plain, to_plain
-from stretto.core.errors import DefinitionError, RunBusy, RunNotFound, StoreError
+from stretto.core.decisions import Decisions
+from stretto.core.errors import DefinitionError, RunBusy, RunNotFound, StoreError, listed
 from stretto.core.events import Event
 from stretto.core.journal import Journal, Line
 from stretto.core.step import Answer
@@ -25,6 +27,11 @@ KEPT_DURATIONS = 1000
 
 class Store(Journal):
     """Keeps runs, shows them, and carries messages to the processes that run them."""
+
+    @property
+    @abstractmethod
+    def archive(self) -> Archive:
+        """What is kept beside the runs: memories, tasks, conversations and documents."""
 
     @abstractmethod
     async def runs(
@@ -64,15 +71,13 @@ class Store(Journal):
         """Asks the process that runs a run to cancel it; raises ``StoreError`` when none does."""
 
     @abstractmethod
-    async def cancel_requested(self, run_id: str) -> bool:
-        """Says whether somebody asked to cancel a run since it was claimed.
-
-        The owner's polling is also its sign of life while it has nothing to write.
-        """
+    async def cancel_requested(self, run_id: str) -> bool: ...
 
     @abstractmethod
-    async def answers(self, run_id: str) -> dict[str, Answer]:
-        """Returns the answers that were posted to a run, by the id of the question."""
+    async def answers(self, run_id: str) -> dict[str, Answer]: ...
+
+    @abstractmethod
+    async def pass_over(self, run_id: str, request_id: str) -> None: ...
 
     @abstractmethod
     async def _post(self, run_id: str, request_id: str, answer: str) -> None:
@@ -153,10 +158,16 @@ class Store(Journal):
     ) -> None:
         """Answers a question of a run that is not over, for its process (the next one, if it is gone) to find.
 
-        Raises ``RunNotFound``, and ``StoreError`` when the run has ended, when the question has its answer, or when the
-        value has no stored form.
+        Raises ``RunNotFound``, and ``StoreError`` when the run has ended, when the question has its answer or its time
+        is up, when it does not offer the choice, or when the value has no stored form. A question that was not asked
+        yet may be answered beforehand.
         """
-        await self._post(run_id, request_id, answer_text(Answer(choice=choice, value=value, reason=reason, by=by)))
+        now = time.time()
+        answer = Answer(choice=choice, value=value, reason=reason, by=by, at=now)
+        text = answer_text(answer)
+        if (await self.summary(run_id)).steps.started:
+            check_offered(run_id, request_id, answer, Decisions.of(await self.events(run_id, full=False)))
+        await self._post(run_id, request_id, text)
 
 
 def answer_text(answer: Answer) -> str:
@@ -165,13 +176,18 @@ def answer_text(answer: Answer) -> str:
         held = to_plain(answer.value)
     except NotStorable as error:
         raise StoreError(f"the answer's value is {error.kind}, which cannot be stored: {error}") from None
-    return json.dumps({"choice": answer.choice, "value": held, "reason": answer.reason, "by": answer.by})
+    return json.dumps(
+        {"choice": answer.choice, "value": held, "reason": answer.reason, "by": answer.by, "at": answer.at}
+    )
 
 
 def answer_of(text: str) -> Answer:
     """Returns the answer that ``answer_text`` was given."""
     held = json.loads(text)
-    return Answer(choice=held["choice"], value=from_plain(held["value"]), reason=held["reason"], by=held["by"])
+    return Answer(
+        choice=held["choice"], value=from_plain(held["value"]), reason=held["reason"], by=held["by"],
+        at=held.get("at", 0.0),
+    )  # fmt: skip
 
 
 def not_claimed(run_id: str) -> StoreError:
@@ -183,6 +199,24 @@ def no_reader(run_id: str, status: Status) -> StoreError:
     """Returns the error of a request to cancel what does not run."""
     way_out = "; `stretto resume` would go on with it" if status == "interrupted" else ""
     return StoreError(f"run {run_id!r} cannot be cancelled: it is {status}{way_out}")
+
+
+def check_offered(run_id: str, request_id: str, answer: Answer, told: Decisions) -> None:
+    """Raises ``StoreError`` when the log says that a question does not take this answer."""
+    question = f"question {request_id!r} of run {run_id!r}"
+    if (given := told.answers.get(request_id)) is not None:
+        raise StoreError(f"{question} has been answered already: {given.choice!r} by {given.by or 'somebody'}")
+    asked = told.asked.get(request_id)
+    if asked is None:
+        return
+    if asked.choices and answer.choice not in asked.choices:
+        raise StoreError(f"{question} does not take {answer.choice!r}; choose one of {listed(asked.choices)}")
+    if asked.timeout is not None and asked.asked_at and answer.at > asked.asked_at + asked.timeout:
+        late = answer.at - asked.asked_at - asked.timeout
+        raise StoreError(
+            f"{question} is answered too late by {late:.0f} s: its {asked.timeout:g} s are over, and {asked.default!r} "
+            "stands"
+        )
 
 
 def check_answerable(run_id: str, request_id: str, status: Status, given: bool) -> None:
