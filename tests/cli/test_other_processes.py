@@ -86,12 +86,35 @@ def test_another_process_cancels_and_tells_what_happened(spawn, stretto, flow):
     assert "it is cancelled" in again.stderr
 
 
+def test_a_program_of_ones_own_listens_as_the_command_does(stretto, flow):
+    program = (
+        f"import {flow.stem} as flow\nfrom stretto import run_sync\nfrom stretto.core.errors import BranchCancelled\n"
+        "from stretto.stores.sql import SqlStore\n"
+        "try:\n    run_sync(flow.slow, 1, run_id='mine', store=SqlStore.default())\n"
+        "except BranchCancelled as error:\n    print(error)\n"
+    )
+    mine = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=flow.parent)
+    try:
+        assert mine.stdout.readline() == "begun\n"
+        until(lambda: stretto("runs", "--status", "running", "--json").stdout != "[]\n")
+        assert stretto("cancel", "mine").exit_code == Exit.OK
+        assert "cancelled from another process" in mine.communicate(timeout=PATIENCE)[0]
+    finally:
+        mine.kill()
+        mine.communicate()
+
+
 def test_a_run_that_does_not_listen_is_waited_for_no_longer_than_said(spawn, stretto, flow, tmp_path):
+    flow.write_text(
+        flow.read_text()
+        + "\nimport time\n\n@step\nasync def blocks(x, context):\n    print('begun', flush=True)\n"
+        + "    await context.resource(Clock).sleep(1)\n    time.sleep(30)\n"
+    )
     program = tmp_path / "deaf.py"
     program.write_text(
         f"import sys; sys.path.insert(0, {str(flow.parent)!r})\n"
         f"import {flow.stem} as flow\nfrom stretto import run_sync\nfrom stretto.stores.sql import SqlStore\n"
-        "run_sync(flow.slow, 1, run_id='mine', store=SqlStore.default())\n"
+        "run_sync(flow.blocks, 1, run_id='mine', store=SqlStore.default())\n"
     )
     deaf = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
     try:

@@ -1,4 +1,4 @@
-"""Runs a step from the terminal: shows it while it lives, reads its mailbox, and stops it in order."""
+"""Runs a step from the terminal: shows it while it lives, asks what it asks, and stops it in order."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import anyio
 
 from stretto.cli.questions import Questions
 from stretto.cli.screen import Screen
-from stretto.core.errors import DefinitionError, StoreError
 from stretto.core.events import Event
 from stretto.core.outcome import Outcome
-from stretto.core.step import Answer, Step
+from stretto.core.step import Step
 from stretto.monitoring.spans import SpanFold
 from stretto.runtime.loop import drive
 from stretto.runtime.run import Run, RunSettings, start
@@ -23,8 +22,6 @@ from stretto.stores.store import Store
 
 TICK = 0.1
 """How often what happens is shown (seconds)."""
-POLL = 0.5
-"""How often the store's mailbox is looked into (seconds)."""
 SHARE = 10.0
 """A view that took t seconds is left alone for ``SHARE`` × t, so that it never takes more than a tenth of the time."""
 CHUNK = 2000
@@ -64,7 +61,7 @@ class Finished:
 
 @dataclass
 class Session:
-    """One run in this terminal; ``store`` keeps it and carries messages to it."""
+    """One run in this terminal; ``store`` keeps it."""
 
     screen: Screen
     store: Store
@@ -72,7 +69,6 @@ class Session:
     questions: Questions | None = None
     interrupts: int = 0
     _run: Run[Any] | None = None
-    _told: set[str] = field(default_factory=set[str])
 
     def execute(self, step: Step[Any, Any], input: Any, settings: RunSettings) -> Finished:
         """Runs a step to its end; nothing is raised when the run fails."""
@@ -104,16 +100,13 @@ class Session:
 
     async def _follow(self, run: Run[Any], fold: SpanFold) -> int:
         """Folds and shows what happens until the run has ended; returns how much of the log was taken."""
-        cursor, next_draw, next_poll = 0, 0.0, time.monotonic() + POLL
+        cursor, next_draw = 0, 0.0
         pause = TICK
         while not run.ended.is_set():
             with anyio.move_on_after(pause):
                 await run.ended.wait()
             began = time.monotonic()
             cursor = self._feed(run, fold, cursor, CHUNK * 10)
-            if began >= next_poll:
-                await self._poll(run)
-                next_poll = time.monotonic() + POLL
             if self.questions is not None:
                 self.questions.look(run, fold, self._pause)
             if began >= next_draw and not (self.questions is not None and self.questions.open):
@@ -139,27 +132,3 @@ class Session:
     def _pause(self) -> None:
         for viewer in self.viewers:
             viewer.pause()
-
-    async def _poll(self, run: Run[Any]) -> None:
-        """Looks for what others have said: cancel, or an answer."""
-        try:
-            if await self.store.cancel_requested(run.id):
-                run.cancel("cancelled by `stretto cancel`")
-            if run.questions:
-                for request_id, answer in (await self.store.answers(run.id)).items():
-                    self._answer(run, request_id, answer)
-        except StoreError as error:
-            self._warn(f"the run's mailbox cannot be read: {error}")
-
-    def _answer(self, run: Run[Any], request_id: str, answer: Answer) -> None:
-        try:
-            run.answer(request_id, answer.choice, value=answer.value, reason=answer.reason, by=answer.by)
-        except DefinitionError as error:
-            self._warn(f"an answer was passed over: {error}")
-
-    def _warn(self, text: str) -> None:
-        """Says something once."""
-        if text not in self._told:
-            self._told.add(text)
-            self._pause()
-            self.screen.say(text, "yellow")

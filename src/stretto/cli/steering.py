@@ -36,7 +36,7 @@ def cancel(
     if summary.status in ("running", "queued"):
         screen.say(
             f"run {summary.id} was asked to stop and still runs in {summary.owner} after {patience:g} s; "
-            "only `stretto run` and `stretto resume` read their mailbox",
+            "it looks into its mailbox twice a second, unless a step of it blocks the event loop",
             "yellow",
         )
         raise typer.Exit(Exit.TIMED_OUT)

@@ -167,7 +167,7 @@ class Asked(Event):
 
     ``topic`` is approval, question or decision, ``risk`` low, medium, high or nothing. With a ``timeout`` (seconds)
     the ``default`` stands when nobody has answered that long after ``asked_at`` (seconds since the Unix epoch, of the
-    first time that it was asked).
+    first time that it was asked). ``value`` is what the answer's value may replace, whole.
     """
 
     kind: ClassVar[str] = "asked"
@@ -182,11 +182,12 @@ class Asked(Event):
     timeout: float | None = None
     default: str | None = None
     asked_at: float = 0.0
+    value: Any = None
 
 
 @dataclass(slots=True)
 class Answered(Event):
-    """A human answered."""
+    """A human answered, at ``answered_at`` (seconds since the Unix epoch), or time was up (``by`` is ``timeout``)."""
 
     kind: ClassVar[str] = "answered"
 
@@ -195,6 +196,7 @@ class Answered(Event):
     value: Any = None
     reason: str = ""
     by: str = ""
+    answered_at: float = 0.0
 
 
 @dataclass(slots=True)

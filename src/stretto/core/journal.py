@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from stretto.core.step import Answer
+
 Durability = Literal["sync", "async", "exit"]
 """When a completed step is on disk: before its successors start, with the next group, or at the end of the run."""
 
@@ -70,3 +72,17 @@ class Journal(ABC):
         ``step`` is what ``core/events.py``'s ``step_name`` says of a path. What was replayed or came from a cache, a
         batch, a fallback or a human is no execution; at most 1,000 of a name are kept.
         """
+
+    async def cancel_requested(self, run_id: str) -> bool:
+        """Says whether somebody asked to cancel a run since it was claimed; a journal without a mailbox says no.
+
+        The owner's polling is also its sign of life while it has nothing to write.
+        """
+        return False
+
+    async def answers(self, run_id: str) -> dict[str, Answer]:
+        """Returns the answers that were posted to a run, by the id of the question; none without a mailbox."""
+        return {}
+
+    async def pass_over(self, run_id: str, request_id: str) -> None:
+        """Takes out of the mailbox an answer that its question does not take, so that another can be posted."""

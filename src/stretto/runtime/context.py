@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from stretto.core.aggregation import AggregationStrategy, FirstSuccess
+from stretto.core.decisions import Decisions
 from stretto.core.errors import DefinitionError, NestingTooDeep, StepTimeout
 from stretto.core.events import (
     Event,
@@ -228,6 +229,7 @@ def _workers(context: RunContext) -> Workers:
 _OWN: dict[type[Any], Callable[[RunContext], Any]] = {
     Clock: lambda context: RunClock(context.state.now),
     Ledger: lambda context: context.state.ledger,
+    Decisions: lambda context: context.state.decisions,
     Channels: lambda context: BranchChannels(context.state, context.path),
     Meetings: lambda context: BranchMeetings(context.state, context.path),
     Workers: _workers,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from stretto.core.decisions import Decisions
 from stretto.core.errors import CodeChanged, ExecutionError, HumanAborted
 from stretto.core.events import (
     TERMINAL,
-    Answered,
     Event,
     Path,
     RunStarted,
@@ -20,7 +21,7 @@ from stretto.core.events import (
     name_of,
 )
 from stretto.core.outcome import Completed
-from stretto.core.step import Answer, Request, Step
+from stretto.core.step import Request, Step
 from stretto.runtime.people import ask_anew
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Replay:
 
     done: dict[Path, Any] = field(default_factory=dict[Path, Any])
     in_flight: set[Path] = field(default_factory=set[Path])
-    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    decisions: Decisions = field(default_factory=Decisions)
     started: RunStarted | None = None
 
 
@@ -48,6 +49,7 @@ def replay(events: Iterable[Event]) -> Replay:
     """
     found = Replay()
     for event in events:
+        found.decisions.record(event)
         if isinstance(event, StepCompleted):
             found.done[event.path] = event.output
             found.in_flight.discard(event.path)
@@ -57,10 +59,6 @@ def replay(events: Iterable[Event]) -> Replay:
         elif event.kind in TERMINAL:
             if event.kind == "step_failed":
                 found.in_flight.discard(event.path)
-        elif isinstance(event, Answered):
-            found.answers[event.request_id] = Answer(
-                choice=event.choice, value=event.value, reason=event.reason, by=event.by
-            )
         elif isinstance(event, RunStarted):
             found.started = event
         elif isinstance(event, StepUndone) and event.error is None:
@@ -88,7 +86,7 @@ def check_code(
     if mapping:
         found.done = {_renamed(path, mapping): output for path, output in found.done.items()}
         found.in_flight = {_renamed(path, mapping) for path in found.in_flight}
-        found.answers = {_renamed(request_id, mapping): answer for request_id, answer in found.answers.items()}
+        found.decisions = found.decisions.renamed(partial(_renamed, mapping=mapping))
     then = {
         _renamed(path, mapping or {}): digest for path, digest in (found.started.code if found.started else {}).items()
     }

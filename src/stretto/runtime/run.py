@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting, listed
+from stretto.core.errors import DefinitionError, OutputNotStorable, StepTimeout, UnknownSetting
 from stretto.core.events import Event, ModelUsed, Path, RunEnded, RunResumed, RunStarted, StepAbandoned, parent_of
 from stretto.core.function import as_step
 from stretto.core.journal import Durability, Journal, owner_of_this_process
@@ -24,6 +24,7 @@ from stretto.runtime.context import RunContext
 from stretto.runtime.fingerprints import fingerprints
 from stretto.runtime.log import EventLog
 from stretto.runtime.loop import drive
+from stretto.runtime.mailbox import Mailbox
 from stretto.runtime.records import record
 from stretto.runtime.replay import OnChange, Replay, WhenInFlight, check_code, replay
 from stretto.runtime.shared import PROCESS, Shared
@@ -162,14 +163,7 @@ class Run(Generic[T]):
 
         Raises ``DefinitionError`` for a choice that the question does not offer.
         """
-        waiting = self.state.questions.get(request_id)
-        if waiting is None or waiting.future.done():
-            return False
-        choices = waiting.request.choices
-        if choices and choice not in choices:
-            raise DefinitionError(f"{choice!r} is no answer to {request_id!r}; it takes one of {listed(choices)}")
-        waiting.future.set_result(Answer(choice=choice, value=value, reason=reason, by=by))
-        return True
+        return self.state.answer(request_id, Answer(choice=choice, value=value, reason=reason, by=by))
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Stops the run, all the way down, within its cancellation timeout; what was done is kept."""
@@ -220,6 +214,8 @@ class Run(Generic[T]):
             return
         writer = asyncio.get_running_loop().create_task(log.write(self.settings.durability))
         writer.add_done_callback(self._stop_if_broken)
+        mailbox = None if store is None else Mailbox(store, self.id, self.state, self.cancel)
+        reader = None if mailbox is None else asyncio.get_running_loop().create_task(mailbox.watch())
         try:
             self.outcome = await self._execute()
             for path in await self.state.left_behind():
@@ -227,6 +223,9 @@ class Run(Generic[T]):
                 log.append(StepAbandoned(path, self.now(), self.settings.cancellation_timeout, "thread"))
         except Exception as error:  # noqa: BLE001  # what cannot even be started is the run's outcome
             self.outcome = Failed(error)
+        if mailbox is not None and reader is not None:
+            mailbox.close()
+            await reader
         self.state.close_pool()
         self._close_log()
         try:
@@ -284,7 +283,8 @@ class Run(Generic[T]):
         check_code(self.id, found, code, settings.on_change, settings.mapping)
         if found.started is not None:
             self._began -= max(0.0, time.time() - found.started.started_at)
-        self.state.done, self.state.in_flight, self.state.answers = found.done, found.in_flight, found.answers
+        found.decisions.settle = self.state.answer
+        self.state.done, self.state.in_flight, self.state.decisions = found.done, found.in_flight, found.decisions
         if not log.first:  # the log of its own tells everything, so that it can be resumed in turn
             for event in earlier:
                 log.append(replace(event, run_id=self.id) if isinstance(event, RunStarted) else event)

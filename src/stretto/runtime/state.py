@@ -11,13 +11,16 @@ step's own, would have helped a branch which waits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from stretto.core.errors import DeadlockError, DefinitionError
+from stretto.core.decisions import Decisions
+from stretto.core.errors import DeadlockError, DefinitionError, listed
 from stretto.core.events import Event, Path
 from stretto.core.journal import Durability
 from stretto.core.ledger import Ledger
@@ -46,10 +49,11 @@ class Rank(IntEnum):
 
 
 class Question(NamedTuple):
-    """A request that waits for a human, and where the answer goes."""
+    """A request that waits for a human, where the answer goes, and till when (Unix time) it may be given."""
 
     request: Request
     future: asyncio.Future[Answer]
+    until: float = math.inf
 
 
 class Wait(NamedTuple):
@@ -79,7 +83,6 @@ class RunState:
     done: dict[Path, Any] = field(default_factory=dict[Path, Any])
     in_flight: set[Path] = field(default_factory=set[Path])
     when_in_flight: str = "ask"
-    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
     questions: dict[str, Question] = field(default_factory=dict[str, Question])
     abandoned: dict[Path, asyncio.Task[Any]] = field(default_factory=dict[Path, asyncio.Task[Any]])
     scopes: dict[Path, list[Any]] = field(default_factory=dict[Path, list[Any]])
@@ -91,10 +94,14 @@ class RunState:
     tracebacks: int = 0
     shared: Shared = field(default_factory=Shared)
     ledger: Ledger = field(default_factory=Ledger)
+    decisions: Decisions = field(init=False)
     meetings: Ground = field(init=False)
+    look: Callable[[], Awaitable[None]] | None = None
+    """Looks into the mailbox now, where the run has one."""
 
     def __post_init__(self) -> None:
         """Opens the meeting ground."""
+        self.decisions = Decisions(self.answer)
         self.meetings = Ground(self.fail, self.scopes)
 
     @cached_property
@@ -114,6 +121,19 @@ class RunState:
     def emit(self, event: Event) -> None:
         """Appends an event."""
         self.log.append(event)
+
+    def answer(self, request_id: str, answer: Answer) -> bool:
+        """Hands an answer to who waits for it; see ``Run.answer``."""
+        waiting = self.questions.get(request_id)
+        if waiting is None or waiting.future.done():
+            return False
+        choices = waiting.request.choices
+        if choices and answer.choice not in choices:
+            raise DefinitionError(
+                f"{answer.choice!r} is no answer to {request_id!r}; it takes one of {listed(choices)}"
+            )
+        waiting.future.set_result(answer if answer.at else replace(answer, at=time.time()))
+        return True
 
     def enter(self, task: asyncio.Task[Any]) -> None:
         """Counts a task as one of this run's."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
 
 from stretto.core.archive import Archive
 from stretto.core.codec import NotStorable, decode, from_plain, to_plain
-from stretto.core.decisions import Decisions
 from stretto.core.errors import DefinitionError, RunBusy, RunNotFound, StoreError, listed
 from stretto.core.events import Event
 from stretto.core.journal import Journal, Line
@@ -166,7 +165,7 @@ class Store(Journal):
         answer = Answer(choice=choice, value=value, reason=reason, by=by, at=now)
         text = answer_text(answer)
         if (await self.summary(run_id)).steps.started:
-            check_offered(run_id, request_id, answer, Decisions.of(await self.events(run_id, full=False)))
+            check_offered(run_id, request_id, answer, await self.lines(run_id, full=False))
         await self._post(run_id, request_id, text)
 
 
@@ -201,21 +200,25 @@ def no_reader(run_id: str, status: Status) -> StoreError:
     return StoreError(f"run {run_id!r} cannot be cancelled: it is {status}{way_out}")
 
 
-def check_offered(run_id: str, request_id: str, answer: Answer, told: Decisions) -> None:
+def check_offered(run_id: str, request_id: str, answer: Answer, lines: Sequence[Line]) -> None:
     """Raises ``StoreError`` when the log says that a question does not take this answer."""
     question = f"question {request_id!r} of run {run_id!r}"
-    if (given := told.answers.get(request_id)) is not None:
-        raise StoreError(f"{question} has been answered already: {given.choice!r} by {given.by or 'somebody'}")
-    asked = told.asked.get(request_id)
+    asked: dict[str, Any] | None = None
+    for line in lines:
+        if line.kind in ("asked", "answered") and (held := json.loads(line.data))["request_id"] == request_id:
+            if line.kind == "answered":
+                who = held["by"] or "somebody"
+                raise StoreError(f"{question} has been answered already: {held['choice']!r} by {who}")
+            asked = held
     if asked is None:
         return
-    if asked.choices and answer.choice not in asked.choices:
-        raise StoreError(f"{question} does not take {answer.choice!r}; choose one of {listed(asked.choices)}")
-    if asked.timeout is not None and asked.asked_at and answer.at > asked.asked_at + asked.timeout:
-        late = answer.at - asked.asked_at - asked.timeout
+    if asked["choices"] and answer.choice not in asked["choices"]:
+        raise StoreError(f"{question} does not take {answer.choice!r}; choose one of {listed(asked['choices'])}")
+    timeout, began = asked.get("timeout"), asked.get("asked_at")
+    if timeout and began and answer.at > began + timeout:
         raise StoreError(
-            f"{question} is answered too late by {late:.0f} s: its {asked.timeout:g} s are over, and {asked.default!r} "
-            "stands"
+            f"{question} was to be answered within {timeout:g} s, which were over {answer.at - began - timeout:.0f} s "
+            f"ago: {asked.get('default')!r} stands"
         )
 
 
