@@ -31,6 +31,7 @@ class CallResult:
 
     ``bad`` says that the call could not be made as the model wrote it. ``duration`` is in seconds, without the time
     that a human took. ``whole`` is the length of the output in characters where ``content`` is cut.
+    ``output`` is the output itself, where it was asked for.
     """
 
     call: ToolCall
@@ -43,6 +44,7 @@ class CallResult:
     bad: bool = False
     duration: float = 0.0
     whole: int | None = None
+    output: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +116,17 @@ class Calling(Step[Prepared, CallResult]):
     kind: ClassVar[str] = "call"
     transparent: ClassVar[bool] = True
 
-    def __init__(self, name: str, tool: Tool | None, *, max_output: int = MAX_OUTPUT, agent: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        tool: Tool | None,
+        *,
+        max_output: int = MAX_OUTPUT,
+        agent: str = "",
+        keep_output: bool = False,
+    ) -> None:
         self.name, self.tool, self.max_output, self.agent = name, tool, max_output, agent
+        self.keep_output = keep_output
 
     def children(self) -> Mapping[str, Step[Any, Any]]:
         """Returns the tool."""
@@ -153,7 +164,7 @@ class Calling(Step[Prepared, CallResult]):
             )
         return CallResult(
             call=input.call, origin=tool.origin, server=tool.server, arguments=dict(invocation.arguments),
-            content=text, duration=clock.now() - began, whole=whole,
+            content=text, duration=clock.now() - began, whole=whole, output=output if self.keep_output else None,
         )  # fmt: skip
 
     async def _verdict(self, tool: Tool, input: Prepared, context: Context) -> Verdict:

@@ -85,7 +85,7 @@ class Turn(Step[Calls, "tuple[CallResult, ...]"]):
                     id = started[ended.index]
                     outcomes[id] = ended.outcome
                     schedule.complete(id, None)
-        return tuple(self._result(by_id[id], outcomes[id]) for id in plan.operations)
+        return tuple(outcome_result(outcomes[id], by_id[id], steps[id].tool) for id in plan.operations)
 
     def plan(self, prepared: Sequence[Prepared]) -> tuple[ExecutionPlan, dict[str, Calling]]:
         """Returns the plan of the calls, and the step of each operation."""
@@ -108,17 +108,17 @@ class Turn(Step[Calls, "tuple[CallResult, ...]"]):
     def _calling(self, name: str, tool: Tool | None) -> Calling:
         return Calling(name, tool, max_output=self.max_output, agent=self.agent)
 
-    def _result(self, prepared: Prepared, outcome: Outcome[CallResult]) -> CallResult:
-        """Returns what a call came to; one that was stopped alone is told as failed, an error not its own is raised."""
-        if isinstance(outcome, Completed):
-            return outcome.value
-        error = error_of(outcome)
-        tool = self.tools.get(prepared.call.name)
-        if error is None:
-            return failed(prepared, tool, f"it was stopped: {getattr(outcome, 'reason', '')}")
-        if isinstance(error, TimeoutError | BranchCancelled):
-            return failed(prepared, tool, str(error))
-        raise error
+
+def outcome_result(outcome: Outcome[CallResult], prepared: Prepared, tool: Tool | None) -> CallResult:
+    """Returns what a call came to; one that was stopped alone is told as failed, an error not its own is raised."""
+    if isinstance(outcome, Completed):
+        return outcome.value
+    error = error_of(outcome)
+    if error is None:
+        return failed(prepared, tool, f"it was stopped: {getattr(outcome, 'reason', '')}")
+    if isinstance(error, TimeoutError | BranchCancelled):
+        return failed(prepared, tool, str(error))
+    raise error
 
 
 def path_name(name: str) -> str:
