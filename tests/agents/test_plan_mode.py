@@ -1,0 +1,264 @@
+"""Plan mode: operations start while the answer is still being written, get each other's outputs, and are told truly."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from stretto import Run, start
+from stretto.agents.plan_mode import PLAN_TOOL, PlanAsk, Planning, Thought
+from stretto.core.events import Event, ModelDelta, PlanMade, StepCompleted, StepSkipped, StepStarted
+from stretto.core.outcome import Failed
+from stretto.core.policies import ParallelResourceLimits, RetryPolicy, StepPolicy
+from stretto.core.resources import Clock
+from stretto.core.step import Context
+from stretto.models.messages import user_message
+from stretto.models.model import ModelCall
+from stretto.testing import Scripted, ScriptedModel, VirtualClock, run_virtual
+from stretto.tools.tool import Invocation, Tool, ToolFailed, Touches
+
+CALLER = Invocation(arguments={}, agent_id="lead")
+
+
+class Slow(Tool):
+    """Takes its time, and returns what it was given."""
+
+    description = "Returns its arguments."
+    parameters: Mapping[str, Any] = {"type": "object"}
+
+    def __init__(self, name: str, seconds: float = 0.5, touches: Touches | None = None, **settings: Any) -> None:
+        self.name, self.seconds, self._touches = name, seconds, touches or Touches(reads=(name,))
+        self.made: list[Mapping[str, Any]] = []
+        for setting, value in settings.items():
+            setattr(self, setting, value)
+
+    def check(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        return arguments
+
+    def touches(self, arguments: Mapping[str, Any]) -> Touches:
+        return self._touches
+
+    async def execute(self, input: Invocation | Mapping[str, Any], context: Context) -> Any:
+        arguments = Invocation.of(input).arguments
+        self.made.append(arguments)
+        await context.resource(Clock).sleep(self.seconds)
+        if "fails" in arguments:
+            raise ToolFailed("NOT_FOUND", str(arguments["fails"]))
+        return {"got": dict(arguments), "from": self.name}
+
+
+def plan(*operations: Any, **settings: Any) -> Scripted:
+    return Scripted(calls=((PLAN_TOOL, json.dumps({"operations": operations})),), **settings)
+
+
+def op(id: str, tool: str, after: Sequence[str] = (), **arguments: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {"id": id, "tool": tool, "arguments": arguments}
+    return made | ({"after": list(after)} if after else {})
+
+
+def carried_out(
+    model: ScriptedModel, *tools: Tool, clock: VirtualClock | None = None, most: int = 10, **settings: Any
+) -> Run[Thought]:
+    planning = Planning(model, tools, limits=ParallelResourceLimits(max_concurrent_executions=most))
+    ask = PlanAsk(call=ModelCall(messages=(user_message("go"),)), caller=CALLER)
+
+    async def main() -> Run[Thought]:
+        async with start(planning, ask, **settings) as run:
+            await run.ended.wait()
+        return run
+
+    run: Run[Thought] = run_virtual(main, clock=clock)
+    return run
+
+
+def thought(run: Run[Thought]) -> Thought:
+    return run.outcome.unwrap()
+
+
+def told(run: Run[Thought]) -> dict[str, Any]:
+    answered = thought(run).answered
+    assert answered is not None
+    read: dict[str, Any] = json.loads(answered.content)
+    return read
+
+
+def at(run: Run[Any], path: str, kind: type[Event] = StepStarted) -> float:
+    return next(event.at for event in run.log if isinstance(event, kind) and event.path == path)
+
+
+def test_an_answer_without_a_plan_is_handed_on_as_it_is() -> None:
+    run = carried_out(ScriptedModel("just words"))
+    assert (thought(run).reply.text, thought(run).answered, thought(run).results) == ("just words", None, ())
+
+
+def test_operations_start_while_the_answer_is_still_being_written() -> None:
+    answer = plan(op("a", "one", x=1), op("b", "two", x=2), op("c", "three", x="${a.got.x} and ${b.got.x}"))
+    tools = [Slow("one"), Slow("two"), Slow("three")]
+    run = carried_out(ScriptedModel(answer, tokens_per_second=50), *tools)
+    ends = max(event.at for event in run.log if isinstance(event, ModelDelta))
+    assert at(run, "plan/a") < at(run, "plan/b") < ends
+    assert tools[2].made == [{"x": "1 and 2"}]
+    last = max(at(run, "plan/a", StepCompleted), at(run, "plan/b", StepCompleted))
+    assert at(run, "plan/c") == pytest.approx(max(last, at(run, "plan/c")))
+    assert [result.call.name for result in thought(run).results] == ["one", "two", "three"]
+    assert told(run)["results"]["c"]["status"] == "completed"
+
+
+def test_three_tools_and_a_join_take_hardly_longer_than_writing_one_tool_and_the_join() -> None:
+    answer = plan(op("a", "one"), op("b", "two"), op("c", "three"), op("d", "join", x=["${a}", "${b}", "${c}"]))
+    clock = VirtualClock()
+    run = carried_out(
+        ScriptedModel(answer, tokens_per_second=100), Slow("one"), Slow("two"), Slow("three"), Slow("join"), clock=clock
+    )
+    writing = max(event.at for event in run.log if isinstance(event, ModelDelta))
+    assert clock.elapsed <= 1.15 * (writing + 0.5 + 0.5)
+    (made,) = [event for event in run.log if isinstance(event, PlanMade)]
+    assert made.plan["batches"] == [["a", "b", "c"], ["d"]]
+
+
+def test_what_could_do_harm_waits_for_the_whole_answer() -> None:
+    writes, reads = Slow("writes", touches=Touches(writes=("f",))), Slow("reads", touches=Touches(reads=("g",)))
+    nobody = Slow("nobody", touches=Touches(known=False))
+    destroys = Slow("destroys", touches=Touches(writes=("h",)), policy=StepPolicy(idempotent=True), destructive=True)
+    puts = Slow("puts", touches=Touches(writes=("p",)), policy=StepPolicy(idempotent=True))
+    agent = Slow("agent", touches=Touches(), origin="sub_agent")
+    answer = plan(*[op(name, name) for name in ("reads", "puts", "writes", "agent")], text="and so on " * 50)
+    run = carried_out(ScriptedModel(answer, tokens_per_second=50), writes, reads, puts, agent, nobody, destroys)
+    ends = at(run, "plan/model", StepCompleted)
+    assert at(run, "plan/reads") < ends
+    assert at(run, "plan/puts") < ends
+    assert at(run, "plan/writes") >= ends
+    assert at(run, "plan/agent") >= ends
+
+
+def test_a_write_waits_for_what_it_conflicts_with_also_through_references_and_patterns() -> None:
+    reads, writes = Slow("reads", touches=Touches(reads=("src/*",))), Slow("writes", touches=Touches(writes=("src/a",)))
+    apart = Slow("apart", touches=Touches(writes=("doc/x",)))
+    run = carried_out(
+        ScriptedModel(plan(op("r", "reads"), op("w", "writes"), op("d", "apart"), op("r2", "reads"))),
+        reads, writes, apart,
+    )  # fmt: skip
+    assert at(run, "plan/r") == at(run, "plan/d") == 0
+    assert at(run, "plan/w") == 0.5
+    assert at(run, "plan/r2") == 1.0
+
+
+def test_who_does_not_know_what_it_touches_runs_alone() -> None:
+    unknown = Slow("unknown", touches=Touches(known=False))
+    run = carried_out(
+        ScriptedModel(plan(op("r", "reads"), op("u", "unknown"), op("v", "unknown"), op("r2", "reads"))),
+        unknown, Slow("reads"),
+    )  # fmt: skip
+    assert [at(run, f"plan/{id}") for id in ("r", "u", "v", "r2")] == [0, 0.5, 1.0, 1.5]
+
+
+def test_a_failure_takes_with_it_what_needs_its_output_and_nothing_else() -> None:
+    run = carried_out(
+        ScriptedModel(
+            plan(op("a", "t", fails="no such page"), op("b", "t", x="${a}"), op("c", "t"), op("d", "t", ["b"]))
+        ),
+        Slow("t"),
+    )
+    results = told(run)["results"]
+    assert results["a"] == {"status": "failed", "output": "Error: [NOT_FOUND] no such page"}
+    assert "it needs 'a', but 'a' failed" in results["b"]["output"]
+    assert results["c"]["status"] == "completed"
+    assert "it needs 'b', but 'b' did not run" in results["d"]["output"]
+    assert [event.path for event in run.log if isinstance(event, StepSkipped)] == ["plan/b", "plan/d"]
+
+
+def test_what_is_wrong_with_a_plan_is_told_and_the_rest_is_carried_out() -> None:
+    answer = plan(
+        op("a", "t", n=1), op("a", "t"), {"id": "x"}, op("lost", "t", x="${nobody}"), op("p", "t", x="${a.got.z}"),
+        op("q", "unknown"), op("r1", "t", ["r2"]), op("r2", "t", ["r1"]), op("self", "t", x="${self}"),
+    )  # fmt: skip
+    read = told(carried_out(ScriptedModel(answer), Slow("t")))
+    assert any("'a'" in problem for problem in read["problems"])
+    assert any("tool: " in problem for problem in read["problems"])
+    results = read["results"]
+    assert results["a"]["status"] == "completed"
+    assert "needs 'nobody'" in results["lost"]["output"]
+    assert "does not have" in results["p"]["output"]
+    assert "there is no tool 'unknown'" in results["q"]["output"]
+    assert all(results[id]["status"] == "failed" for id in ("r1", "r2", "self"))
+
+
+@pytest.mark.parametrize("arguments", ["{}", "{broken", '{"operations": 3}', '{"operations": [{"id": oops}]}'])
+def test_a_plan_without_operations_is_a_failed_call(arguments: str) -> None:
+    run = carried_out(ScriptedModel(Scripted(calls=((PLAN_TOOL, arguments),))), Slow("t"))
+    answered = thought(run).answered
+    assert answered is not None
+    assert (answered.ending, answered.bad) == ("failed", True)
+    assert told(run)["problems"]
+
+
+def test_only_so_many_operations_and_only_one_plan_are_carried_out() -> None:
+    many = [op(f"o{number}", "t") for number in range(102)]
+    two = Scripted(calls=plan(*many).calls + plan(op("other", "t")).calls)
+    read = told(carried_out(ScriptedModel(two), Slow("t", 0), most=200))
+    assert len(read["results"]) == 100
+    assert sum("one too many" in problem for problem in read["problems"]) == 2
+    assert f"only the first {PLAN_TOOL} of an answer is carried out" in read["problems"]
+
+
+def test_no_more_operations_run_at_once_than_the_limits_allow() -> None:
+    clock = VirtualClock()
+    carried_out(ScriptedModel(plan(*[op(f"o{n}", "t") for n in range(6)])), Slow("t"), clock=clock, most=2)
+    assert clock.elapsed == 1.5
+
+
+class Broken(ScriptedModel):
+    """Tells its listener that the answer is asked for anew, as a real model does after a cut."""
+
+    async def execute(self, input: ModelCall, context: Context) -> Any:
+        try:
+            return await super().execute(input, context)
+        except ConnectionError:
+            assert input.listener is not None
+            assert input.listener.restart()
+            raise
+
+
+def test_a_broken_answer_is_asked_for_anew_and_what_it_wanted_does_not_count() -> None:
+    retry = StepPolicy(idempotent=True, retry=RetryPolicy(attempts=2, wait=0.1, jitter=0))
+    model = Broken(
+        plan(op("a", "t", x=1), op("b", "t", x=1), breaks=ConnectionError("gone")), plan(op("a", "t", x=2)),
+        policy=retry, tokens_per_second=100,
+    )  # fmt: skip
+    tool = Slow("t", 5)
+    run = carried_out(model, tool)
+    assert [result.arguments for result in thought(run).results] == [{"x": 2}]
+    assert list(told(run)["results"]) == ["a"]
+
+
+def test_a_failed_model_fails_the_step_and_stops_what_was_started() -> None:
+    model = ScriptedModel(plan(op("a", "t"), breaks=ConnectionError("gone")), tokens_per_second=100)
+    clock = VirtualClock()
+    run = carried_out(model, Slow("t", 100), clock=clock)
+    assert isinstance(run.outcome, Failed)
+    assert isinstance(run.outcome.error, ConnectionError)
+    assert clock.elapsed < 10
+
+
+def test_after_a_crash_at_any_place_the_run_goes_on_and_no_whole_answer_is_asked_for_twice() -> None:
+    answer = plan(op("a", "one", x=1), op("b", "one", x="${a.got.x}"), op("c", "two"))
+    whole = carried_out(ScriptedModel(answer, tokens_per_second=100), Slow("one"), Slow("two"))
+    for cut in range(1, len(whole.log)):
+        log = whole.log[:cut]
+        model = ScriptedModel(answer, tokens_per_second=100)
+        run = carried_out(model, Slow("one"), Slow("two"), resume=log, in_flight="retry")
+        assert told(run) == told(whole)
+        answered = any(isinstance(event, StepCompleted) and event.path == "plan/model" for event in log)
+        assert len(model.seen) == (0 if answered else 1)
+
+
+def test_what_another_answer_wanted_under_a_name_is_not_taken_for_this_one() -> None:
+    first = carried_out(ScriptedModel(plan(op("a", "t", x=1)), tokens_per_second=20), Slow("t"))
+    done = next(i for i, event in enumerate(first.log) if isinstance(event, StepCompleted) and event.path == "plan/a")
+    log = [
+        event for event in first.log[: done + 1] if not (event.path == "plan/model" and event.kind == "step_completed")
+    ]
+    run = carried_out(ScriptedModel(plan(op("a", "t", x=2))), Slow("t"), resume=log, in_flight="retry")
+    assert [result.arguments for result in thought(run).results] == [{"x": 2}]
+    assert at(run, "plan/a#2") >= 0
