@@ -7,12 +7,14 @@ from stretto.tools.function import tool  # now: the module of that name, importe
 
 if TYPE_CHECKING:
     from stretto.tools.function import FunctionTool
+    from stretto.tools.memory import MemoryTool
     from stretto.tools.registry import ToolRegistry, ToolTaken, UnknownTool
     from stretto.tools.tool import Invocation, Tool, ToolFailed, ToolRisk, Touches, WrongArguments
 
 __all__ = [
     "FunctionTool",
     "Invocation",
+    "MemoryTool",
     "Tool",
     "ToolFailed",
     "ToolRegistry",
@@ -26,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "stretto.tools.function": "FunctionTool",
+    "stretto.tools.memory": "MemoryTool",
     "stretto.tools.registry": "ToolRegistry ToolTaken UnknownTool",
     "stretto.tools.tool": "Invocation Tool ToolFailed ToolRisk Touches WrongArguments",
 }

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticCustomError
 
 from stretto.core.errors import listed
 from stretto.tools.tool import WrongArguments
 
 A = TypeVar("A", bound=BaseModel)
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise PydanticCustomError("nul", "must not hold a NUL character")
+    return text
+
+
+def _more_than_space(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "must hold more than white space")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_without_nul)]
+"""Text that every store can keep."""
+Prose = Annotated[Line, AfterValidator(_more_than_space)]
+"""Text that says something."""
 
 
 class Arguments(BaseModel):
