@@ -179,7 +179,7 @@ class Calling(Step[Prepared, CallResult]):
             proposal = Proposal(
                 type=_KINDS[tool.origin], name=tool.name, operation=operation, risk=tool.risk,
                 destructive=tool.destructive, arguments=input.arguments, agent_id=input.invocation.agent_id,
-                details={"server": tool.server} if tool.server else {},
+                details={"server": tool.server} if tool.server else {}, check=tool.check,
             )  # fmt: skip
             return await validation.validate(context, proposal)
         if not tool.destructive:
@@ -190,6 +190,7 @@ class Calling(Step[Prepared, CallResult]):
                 details={"tool": tool.name, "arguments": input.arguments, "agent_id": input.invocation.agent_id},
                 topic="approval",
                 risk=tool.risk,
+                value=dict(input.arguments),
             )
         )
         arguments = answer.value if answer.approved and _is_object(answer.value) else input.arguments

@@ -81,7 +81,7 @@ class ApprovalRule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     then: Course
-    tool: str = Field("*", min_length=1)
+    tool: str = Field(default="*", min_length=1)
     server: str = ""
     destructive: bool = False
     reason: str = ""
@@ -124,9 +124,9 @@ class ApprovalSettings(BaseModel):
     db_ops: bool = True
     auto_approve_low: bool = True
     always_confirm_high: bool = False
-    timeout: float | None = Field(None, ge=30, le=300)
+    timeout: float | None = Field(default=None, ge=30, le=300)
     on_timeout: Literal["reject", "approve", "escalate"] = "reject"
-    escalation_timeout: float | None = Field(None, ge=30)
+    escalation_timeout: float | None = Field(default=None, ge=30)
     rules: tuple[ApprovalRule, ...] = ()
 
     @model_validator(mode="after")
@@ -181,7 +181,7 @@ class Approvals(Validation):
     """
 
     def __init__(self, settings: ApprovalSettings | None = None) -> None:
-        self.settings = settings or ApprovalSettings.model_validate({})
+        self.settings = settings or ApprovalSettings()
 
     async def validate(self, context: Context, proposal: Proposal) -> Verdict:
         ruling = decide(self.settings, proposal)
