@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
+from stretto.models.estimate import CHARACTERS_PER_TOKEN
 from stretto.models.messages import Message
 
-CHARACTERS_PER_TOKEN = 4
-"""How an estimate counts: about right for English, too few tokens for other languages and for code."""
-MESSAGE_TOKENS = 4
-"""What a message takes beside its text."""
+LEAST_SHOWN = 200
+"""How many characters of a tool's result are left when the window is too small for it."""
+CUT = "\n[The rest was left out: it does not fit into the context window.]"
 NOT_KEPT = frozenset({"system-prompt", "instruction"})
 """Parts that belong to a turn, not to a conversation."""
 
@@ -81,17 +81,38 @@ def _has_partner(part: Mapping[str, Any], called: set[str], results: set[str]) -
     return True
 
 
-def estimate(message: Mapping[str, Any]) -> int:
-    """Returns about how many tokens a message takes: a token for every four characters."""
-    letters = 0
-    for part in message.get("parts", ()):
-        for name in ("content", "args", "tool_name"):
-            held = part.get(name)
-            if held is not None:
-                letters += len(held) if isinstance(held, str) else len(json.dumps(held, ensure_ascii=False))
-    return MESSAGE_TOKENS + letters // CHARACTERS_PER_TOKEN
+def has_results(message: Mapping[str, Any]) -> bool:
+    """Says whether a message holds what calls came to."""
+    return any(part.get("part_kind") in ("tool-return", "retry-prompt") for part in message.get("parts", ()))
 
 
-def estimate_all(messages: Sequence[Mapping[str, Any]]) -> int:
-    """Returns about how many tokens the messages take together."""
-    return sum(map(estimate, messages))
+def with_shorter_results(messages: Sequence[Message], tokens: int) -> list[Message]:
+    """Returns the messages with the longest tool results cut, so that about ``tokens`` are saved.
+
+    What is left of each is at least ``LEAST_SHOWN`` characters, and says that it was cut.
+    """
+    found = (len(part["content"]) for message in messages for part in _results(message))
+    lengths = sorted((length for length in found if length > LEAST_SHOWN), reverse=True)
+    longest, excess = LEAST_SHOWN, tokens * CHARACTERS_PER_TOKEN
+    for count, (length, shorter) in enumerate(pairwise([*lengths, LEAST_SHOWN]), 1):
+        if count * (length - shorter) >= excess:
+            longest = max(LEAST_SHOWN, length - excess // count - len(CUT))
+            break
+        excess -= count * (length - shorter)
+    return [_cut_results(message, longest) for message in messages]
+
+
+def _results(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    parts = message.get("parts", ())
+    return [part for part in parts if part.get("part_kind") == "tool-return" and isinstance(part.get("content"), str)]
+
+
+def _cut_results(message: Message, longest: int) -> Message:
+    long = [part for part in _results(message) if len(part["content"]) > longest + len(CUT)]
+    if not long:
+        return message
+    parts = [
+        {**part, "content": part["content"][:longest] + CUT} if any(part is one for one in long) else part
+        for part in message["parts"]
+    ]
+    return {**message, "parts": parts}

@@ -14,9 +14,11 @@ from stretto.agents.prompt import system_prompt
 from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
 from stretto.agents.task import Task
 from stretto.agents.turn import Calls
+from stretto.agents.window import Window
 from stretto.core.ledger import Ledger
 from stretto.core.resources import Clock
 from stretto.core.step import Context
+from stretto.models.errors import ContextTooLong
 from stretto.models.messages import Message, ToolCall, ToolResult, results_message, user_message
 from stretto.models.model import ModelCall, Reply, ToolOffer
 from stretto.tools.tool import Invocation, Tool
@@ -41,8 +43,20 @@ class Thinking:
             iterations=config.max_tool_iterations,
         )  # fmt: skip
         asked = user_message(told(task))
-        self._shown = [*recent(task.history, config.history_limit, task.description), asked]
         self._new: list[Message] = [asked]
+        frame = ModelCall(
+            messages=(),
+            system=self._system,
+            tools=tuple(
+                ToolOffer(name=tool.name, description=tool.description, parameters=tool.parameters) for tool in tools
+            ),
+            output=None if agent.output is None else agent.output.schema,
+            temperature=config.llm.temperature,
+            max_tokens=config.llm.max_tokens,
+            thinking=config.enable_thinking,
+        )
+        earlier = recent(task.history, config.history_limit, task.description)
+        self._window, self._frame = Window(config, agent.model, frame, [*earlier, asked]), frame
         self._uses: list[ToolUse] = []
         self._texts: list[str] = []
         self._bad_calls = self._bad_turns = self._tries = 0
@@ -75,27 +89,22 @@ class Thinking:
         )
 
     async def _ask(self) -> Reply:
-        config, output = self._agent.config, self._agent.output
-        call = ModelCall(
-            messages=tuple(self._shown),
-            system=self._system,
-            tools=tuple(
-                ToolOffer(name=tool.name, description=tool.description, parameters=tool.parameters)
-                for tool in self._tools
-            ),
-            output=None if output is None else output.schema,
-            temperature=config.llm.temperature,
-            max_tokens=config.llm.max_tokens,
-            thinking=config.enable_thinking,
-        )
-        reply = await self._context.run(self._agent.model, call, name="model")
+        window, context, model = self._window, self._context, self._agent.model
+        await window.fit(context)
+        try:
+            reply = await context.run(model, replace(self._frame, messages=tuple(window.messages)), name="model")
+        except ContextTooLong:
+            if not await window.fit(context, refused=True):
+                raise
+            reply = await context.run(model, replace(self._frame, messages=tuple(window.messages)), name="model")
+        window.learn(reply)
         self._add(reply.message)
         if reply.text:
             self._texts.append(reply.text)
         return reply
 
     def _add(self, message: Message) -> None:
-        self._shown.append(message)
+        self._window.add(message)
         self._new.append(message)
 
     def _caller(self) -> Invocation:
