@@ -1,0 +1,186 @@
+"""What the offline model has read of a workspace: folded from its tools' results, and the calls that read more."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from stretto.models.offline_languages import FETCHED, is_its_own
+from stretto.models.offline_rule import Asked
+from stretto.models.offline_sight import Sight, Told, fields_of, items_of, json_value, plain_text, was_cut
+
+LIST, READ, SEARCH = "list_files", "read_file", "search_files"
+_MCP = "mcp__"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A file's text; ``whole`` is False when a tool gave only its beginning."""
+
+    content: str
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A line in which a search found something; ``line`` counts from 1."""
+
+    path: str
+    line: int
+    text: str
+
+
+@dataclass
+class Workspace:
+    """What is known of a workspace: sizes are in bytes, None where no tool has told them."""
+
+    sizes: dict[str, int | None] = field(default_factory=dict[str, "int | None"])
+    texts: dict[str, Text] = field(default_factory=dict[str, Text])
+    hits: list[Hit] = field(default_factory=list[Hit])
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    listed: bool = False
+    cut: bool = False
+    searched: bool = False
+    search_cut: bool = False
+
+    @property
+    def own(self) -> dict[str, int | None]:
+        """The files that belong to the repository itself, by path."""
+        return {path: size for path, size in sorted(self.sizes.items()) if is_its_own(path)}
+
+
+def workspace(sight: Sight) -> Workspace:
+    """Returns what the tools have told of the workspace in this task, and nothing else."""
+    seen = Workspace()
+    for told in sight.results:
+        read = _READERS.get(_role(told.tool))
+        if read is not None:
+            read(seen, told)
+    return seen
+
+
+def list_call(sight: Sight) -> Asked | None:
+    """Returns the call that lists all files with their sizes."""
+    offer = sight.offers.get(LIST)
+    if offer is None:
+        return tree_call(sight)
+    known = offer.parameters.get("properties", {})
+    return Asked(LIST, {"recursive": True} if "recursive" in known else {})
+
+
+def tree_call(sight: Sight) -> Asked | None:
+    """Returns the call of an MCP server that lists all files, without sizes."""
+    tool = _mcp_tool(sight, "directory_tree")
+    if tool is None:
+        return None
+    leave_out = {"excludePatterns": list(FETCHED)} if sight.takes(tool, "excludePatterns") else {}
+    return Asked(tool, {"path": ".", **leave_out})
+
+
+def read_call(sight: Sight, path: str) -> Asked | None:
+    """Returns the call that reads a file: of an MCP server where one offers it, else of the tools at hand."""
+    tool = _mcp_tool(sight, "read_text_file") or (READ if READ in sight.offers else None)
+    return Asked(tool, {"path": path}) if tool is not None else None
+
+
+def search_call(sight: Sight, pattern: str) -> Asked | None:
+    """Returns the call that searches in all files."""
+    name = next((name for name in ("pattern", "query", "regex") if sight.takes(SEARCH, name)), None)
+    if name is None:
+        return None
+    regex = {"regex": True} if name != "regex" and sight.takes(SEARCH, "regex") else {}
+    return Asked(SEARCH, {name: pattern, **regex})
+
+
+def _mcp_tool(sight: Sight, role: str) -> str | None:
+    return next((name for name in sorted(sight.offers) if name.startswith(_MCP) and _role(name) == role), None)
+
+
+def _role(tool: str) -> str:
+    """Returns what a tool does: its own name, or the one that an MCP server gives it."""
+    return tool.rpartition("__")[2] if tool.startswith(_MCP) else tool
+
+
+def _listed(seen: Workspace, told: Told) -> None:
+    seen.listed = seen.listed or told.ok
+    if not told.ok:
+        seen.refused["."] = plain_text(told.content)[:200]
+        return
+    value = json_value(told.content)
+    given = fields_of(value)
+    seen.cut = seen.cut or was_cut(told.content) or bool(given.get("truncated") or given.get("cut"))
+    value = next((given[key] for key in ("files", "entries", "items") if key in given), value)
+    entries = items_of(value) if isinstance(value, list) else plain_text(told.content).splitlines()
+    for entry in entries[:-1] if was_cut(told.content) else entries:
+        path, size = _entry(entry)
+        if path:
+            seen.sizes[path] = size if size is not None else seen.sizes.get(path)
+
+
+def _entry(entry: Any) -> tuple[str, int | None]:
+    if isinstance(entry, str):
+        return ("" if entry.endswith("/") else _inside(entry)), None
+    given = fields_of(entry)
+    if given.get("type") in ("directory", "dir", "folder"):
+        return "", None
+    size = next((given[key] for key in ("size", "bytes") if isinstance(given.get(key), int)), None)
+    return _inside(str(given.get("path") or given.get("name") or "")), size
+
+
+def _tree(seen: Workspace, told: Told) -> None:
+    nodes = json_value(plain_text(told.content), partial=was_cut(told.content))
+    if not told.ok or not isinstance(nodes, list):
+        seen.refused["."] = plain_text(told.content)[:200]
+        return
+    seen.listed, seen.cut = True, was_cut(told.content)
+    for path in _leaves(items_of(nodes), ""):
+        seen.sizes.setdefault(path, None)
+
+
+def _leaves(nodes: list[Any], above: str) -> Iterator[str]:
+    for node in nodes:
+        given = fields_of(node)
+        path = posixpath.join(above, str(given.get("name", "")))
+        if given.get("type") == "directory":
+            yield from _leaves(items_of(given.get("children")), path)
+        elif given.get("type") == "file":
+            yield path
+
+
+def _read(seen: Workspace, told: Told) -> None:
+    path = _inside(str(told.arguments.get("path", "")))
+    if not told.ok:
+        seen.refused[path] = plain_text(told.content)[:200]
+        return
+    given, text = fields_of(json_value(told.content)), plain_text(told.content)
+    whole = not (was_cut(told.content) or given.get("truncated") or given.get("cut"))
+    if "\0" in text or text.count("\ufffd") > len(text) // 20:
+        seen.refused[path] = "it holds no text"
+    else:
+        seen.texts[path] = Text(text, whole)
+
+
+def _found(seen: Workspace, told: Told) -> None:
+    value = json_value(told.content)
+    if not told.ok:
+        return
+    seen.searched = True
+    given = fields_of(value)
+    seen.search_cut = seen.search_cut or was_cut(told.content) or bool(given.get("truncated") or given.get("cut"))
+    hits = items_of(next((given[key] for key in ("matches", "hits", "results") if key in given), value))
+    for found in hits[:-1] if was_cut(told.content) else hits:
+        hit = fields_of(found)
+        if isinstance(hit.get("line"), int):
+            seen.hits.append(Hit(_inside(str(hit.get("path", ""))), hit["line"], str(hit.get("text", "")).strip()))
+
+
+def _inside(path: str) -> str:
+    return re.sub(r"^(\./)+", "", path.strip("\n"))
+
+
+_READERS: dict[str, Callable[[Workspace, Told], None]] = {
+    LIST: _listed, "directory_tree": _tree, READ: _read, "read_text_file": _read, SEARCH: _found,
+}  # fmt: skip

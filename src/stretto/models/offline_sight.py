@@ -1,0 +1,204 @@
+"""What the offline model sees: the task, what its tools have answered, what is on offer, the language."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeGuard
+
+from pydantic_core import from_json
+
+from stretto.models.messages import Message, calls_of, text_of
+from stretto.models.model import ModelCall, ToolOffer
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def words_in(text: str) -> frozenset[str]:
+    """Returns the words of a text, in small letters."""
+    return frozenset(word.lower() for word in _WORD.findall(text))
+
+
+FRENCH = words_in(
+    "le la les un une des du de ce cet cette ces mon ton son est sont et ou où pour dans avec sur qui que quoi quel "
+    "quelle combien fais faire fait donne analyse examine inventaire dépôt projet bonjour salut merci moins fois "
+    "divisé racine carrée calcule décris explique français code source vaut aide moi je tu nous vous"
+)
+ENGLISH = words_in(
+    "the a an of this that these is are and or for in with on who what which how many make give look survey repository "
+    "project hello hi thanks minus times divided square root compute calculate describe explain english worth help me "
+    "i you we please do to"
+)
+_LANGUAGE = re.compile(r"(?m)^- Answer in (\S+)\.$")
+_CUT = re.compile(r"\n\[The output was cut here: [\d,]+ of its [\d,]+ characters are shown\.\]\Z")
+_CONTEXT = re.compile(r"\n\nContext:\n\{.*\}\s*\Z", re.DOTALL)
+_CORRECTION = "Your answer does not follow the schema:"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a call came to; ``ok`` says whether it succeeded, ``denied`` that a human has said no."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    content: Any
+    ok: bool = True
+    denied: bool = False
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A conversation as the rules see it; everything in it follows from the ``ModelCall``."""
+
+    asked: ModelCall
+
+    @cached_property
+    def offers(self) -> Mapping[str, ToolOffer]:
+        """The tools on offer, by name."""
+        return {offer.name: offer for offer in self.asked.tools}
+
+    @cached_property
+    def turn(self) -> int:
+        """How many answers the model has given in this conversation."""
+        return sum(message.get("kind") == "response" for message in self.asked.messages)
+
+    @cached_property
+    def _start(self) -> int:
+        prompts = [
+            place
+            for place, message in enumerate(self.asked.messages)
+            if _has(message, "user-prompt") and not text_of(message, "user-prompt").startswith(_CORRECTION)
+        ]
+        return prompts[-1] if prompts else 0
+
+    @cached_property
+    def said(self) -> str:
+        """What the user said last, without the JSON that the caller has added for context."""
+        messages = self.asked.messages
+        return _CONTEXT.sub("", text_of(messages[self._start], "user-prompt")).strip() if messages else ""
+
+    @cached_property
+    def results(self) -> tuple[Told, ...]:
+        """What the calls since the user's last words came to, in their order.
+
+        A result is what stands in a part of that kind and bears the id of a call: text that looks like one is text.
+        """
+        calls = {call.id: call for message in self.asked.messages for call in calls_of(message)}
+        found: list[Told] = []
+        for message in self.asked.messages[self._start :]:
+            for part in message.get("parts", ()):
+                call = calls.get(str(part.get("tool_call_id")))
+                if call is None or part.get("part_kind") not in ("tool-return", "retry-prompt"):
+                    continue
+                ending = part.get("outcome", "success") if part["part_kind"] == "tool-return" else "failed"
+                arguments = _arguments(call.arguments)
+                found.append(
+                    Told(call.name, arguments, part.get("content"), ending == "success", denied=ending == "denied")
+                )
+        return tuple(found)
+
+    def told(self, tool: str, arguments: Mapping[str, Any]) -> Told | None:
+        """Returns what a call with these arguments came to in this task, or None when it was not made."""
+        wanted = json.dumps(arguments, sort_keys=True, default=str)
+        for result in self.results:
+            if result.tool == tool and json.dumps(result.arguments, sort_keys=True, default=str) == wanted:
+                return result
+        return None
+
+    def of(self, tool: str) -> Iterator[Told]:
+        """Yields what the calls of one tool came to."""
+        return (result for result in self.results if result.tool == tool)
+
+    @cached_property
+    def french(self) -> bool:
+        """Whether the answer is to be in French: as the system prompt says, else as the user writes."""
+        asked_for = _LANGUAGE.findall(self.asked.system)
+        if asked_for:
+            return bool(asked_for[-1] == "French")
+        words = [word.lower() for word in _WORD.findall(self.said)]
+        return sum(word in FRENCH for word in words) > sum(word in ENGLISH for word in words)
+
+    def say(self, english: str, french: str) -> str:
+        """Returns the one of two sentences that is in the language of the answer."""
+        return french if self.french else english
+
+    def words(self) -> frozenset[str]:
+        """Returns the words of the task, in small letters."""
+        return words_in(self.task)
+
+    @cached_property
+    def task(self) -> str:
+        """What is to be done: what the user said, or what they answered when they were asked what they want."""
+        answers = [answer_text(told.content) for told in self.of("UserQuestionTool") if told.ok]
+        return answers[-1] if answers and answers[-1] else self.said
+
+    def takes(self, tool: str, *names: str) -> bool:
+        """Says whether a tool is on offer and takes arguments of these names."""
+        offer = self.offers.get(tool)
+        return offer is not None and set(names) <= set(offer.parameters.get("properties", {}))
+
+
+def answer_text(content: Any) -> str:
+    """Returns the words of a human's answer: what they wrote, else what they chose."""
+    given = fields_of(json_value(content))
+    for key in ("text_response", "textResponse", "text", "answer", "choice"):
+        if isinstance(given.get(key), str) and given[key].strip():
+            return str(given[key]).strip()
+    for key in ("selected_options", "selectedOptions", "selected", "choices"):
+        if chosen := items_of(given.get(key)):
+            return " ".join(str(option) for option in chosen)
+    return content.strip() if isinstance(content, str) and not given else ""
+
+
+def plain_text(content: Any) -> str:
+    """Returns a result's text: as it is, or out of the object with nothing but ``content`` that MCP servers give."""
+    given = fields_of(json_value(content))
+    inner = given.get("content") if len(given) == 1 else None
+    if isinstance(inner, str):
+        return inner
+    return _CUT.sub("", content) if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+
+
+def json_value(content: Any, *, partial: bool = False) -> Any:
+    """Returns a result as JSON values, None when it is no JSON; of text that was cut (or is ``partial``) its start."""
+    if not isinstance(content, str):
+        return content
+    whole = _CUT.sub("", content)
+    try:
+        return from_json(whole, allow_partial="trailing-strings" if partial or whole != content else False)
+    except ValueError:
+        return None
+
+
+def was_cut(content: Any) -> bool:
+    """Says whether only the beginning of a result is shown."""
+    return isinstance(content, str) and _CUT.search(content) is not None
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Returns a JSON object's fields, none for any other value."""
+    return value if _is_object(value) else {}
+
+
+def items_of(value: Any) -> list[Any]:
+    """Returns a JSON array's items, none for any other value."""
+    return value if _is_array(value) else []
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_array(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _has(message: Message, kind: str) -> bool:
+    return any(part.get("part_kind") == kind for part in message.get("parts", ()))
+
+
+def _arguments(text: str) -> Mapping[str, Any]:
+    return fields_of(json_value(text))
