@@ -243,7 +243,7 @@ async def test_a_task_comes_back_as_it_was_given(archive):
     await archive.add_todo(todo("c", status="completed"))
     given = todo(
         "a", "c", "b", description="é\x00", priority=1, agent_assigned="coder", duration_ms=7, created_at=1.5,
-        completed_at=2.5, status="blocked",
+        started_at=2.0, completed_at=2.5, status="blocked",
     )  # fmt: skip
     await archive.add_todo(given)
     assert await archive.todo("w", "a") == given

@@ -53,7 +53,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Todo:
-    """An item of a to-do list; it cannot begin before those that it depends on (their ids) are completed."""
+    """An item of a to-do list; it cannot begin before those that it depends on (their ids) are completed.
+
+    ``duration_ms`` is the time from ``started_at``, or from ``created_at`` for one that was never begun.
+    """
 
     id: str
     workflow_id: str
@@ -65,6 +68,7 @@ class Todo:
     agent_assigned: str | None = None
     duration_ms: int | None = None
     created_at: float = 0.0
+    started_at: float | None = None
     completed_at: float | None = None
 
 

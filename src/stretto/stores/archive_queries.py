@@ -16,7 +16,7 @@ from stretto.stores import archive_rules as rules
 from stretto.stores.archive_schema import conversation, document, message, todo, todo_need
 from stretto.stores.bulk import insert_rows
 
-_IN_TODO = ("name", "description", "agent_assigned", "duration_ms", "completed_at")
+_IN_TODO = ("name", "description", "agent_assigned", "duration_ms", "started_at", "completed_at")
 
 
 def _insert(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
