@@ -86,6 +86,7 @@ def database(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPat
     place = tmp_path / "runs.db"
     shutil.copyfile(empty_database, place)
     monkeypatch.setenv("STRETTO_DATABASE", str(place))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))

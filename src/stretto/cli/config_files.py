@@ -1,0 +1,107 @@
+"""Finds and reads the files that hold settings: ``stretto.toml`` here, and the user's own; no key may stand in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from stretto.core.errors import DefinitionError
+
+PROJECT_FILE = "stretto.toml"
+PATHS = ("workspace", "mcp_servers", "database")
+"""Settings that are paths: relative ones begin where their file is."""
+
+_SECRET_NAME = re.compile(r"(^|[_-])(api[_-]?key|key|token|secret|password|passwd|credentials?)$", re.IGNORECASE)
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"\b(?:sk|gsk|xai|hf|pk)[-_][A-Za-z0-9_-]{16,}")
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+class SettingRefused(DefinitionError):
+    """A setting that nothing reads, or a value that it cannot have; ``where`` is a file, a variable or an option."""
+
+    def __init__(self, where: str, key: str, problem: str) -> None:
+        super().__init__(f"{where}: {f'{key}: ' if key else ''}{problem}")
+        self.where, self.key, self.problem = where, key, problem
+
+
+class SecretInFile(SettingRefused):
+    """A key of a provider stands in a file, where it would be copied, shown and committed."""
+
+    def __init__(self, where: str, key: str, way_out: str) -> None:
+        super().__init__(where, key, f"a secret does not belong into a file; {way_out}")
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file with what it says; ``name`` is how it is called in messages."""
+
+    path: Path
+    name: str
+    settings: Mapping[str, Any]
+
+
+def user_file() -> Path:
+    """Returns where the user's own settings are: ``stretto/config.toml`` in the XDG configuration directory."""
+    config = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(config) if os.path.isabs(config) else Path.home() / ".config") / "stretto" / "config.toml"
+
+
+def config_files() -> list[ConfigFile]:
+    """Returns the files that are there, the one that counts more first; raises ``SettingRefused``."""
+    places = ((Path.cwd() / PROJECT_FILE, PROJECT_FILE), (user_file(), str(user_file())))
+    return [ConfigFile(path, name, read_toml(path, name)) for path, name in places if path.is_file()]
+
+
+def read_toml(path: Path, name: str) -> Mapping[str, Any]:
+    """Reads a file of settings; raises ``SettingRefused`` when it is no TOML, ``SecretInFile`` when it holds a key."""
+    try:
+        settings = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingRefused(name, "", f"this is no TOML: {error}") from None
+    for place, value in _leaves(settings):
+        _check_secret(name, place, value)
+    for key in PATHS:
+        if isinstance(held := settings.get(key), str) and held and "://" not in held and held != "memory":
+            settings[key] = str(path.parent / Path(held).expanduser())
+    return settings
+
+
+def is_table(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Says whether a value is a table with settings of its own."""
+    return isinstance(value, dict)
+
+
+def _is_row(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(value, str):
+        yield place, value
+    elif is_table(value):
+        for key, each in value.items():
+            yield from _leaves(each, (*place, key))
+    elif _is_row(value):
+        for number, each in enumerate(value):
+            yield from _leaves(each, (*place, str(number)))
+
+
+def _check_secret(file: str, key: Sequence[str], value: str) -> None:
+    name = ".".join(key)
+    provider = key[1] if key[0] == "providers" and len(key) > 2 else "PROVIDER"
+    if key[0] == "providers" and "headers" in key[2:3]:
+        if _SECRET_HEADER.search(key[-1]) and not _VARIABLE.search(value):
+            raise SecretInFile(file, name, 'keep it in an environment variable, and write "${ITS_NAME}" here')
+        return
+    if _SECRET_NAME.search(key[-1]) or _SECRET_VALUE.search(value):
+        raise SecretInFile(
+            file, name,
+            f"set the provider's variable in the environment, or type `stretto models key {provider}` to keep it in "
+            "the system's keyring",
+        )  # fmt: skip
