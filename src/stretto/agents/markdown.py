@@ -71,11 +71,8 @@ def money(cost: float | None) -> str:
 def agent_report(report: Report, *, level: int = 1) -> str:
     """Returns an agent's report; its title is a heading of ``level``, its sections are one deeper."""
     mark = "#" * level
-    title = f"{mark} Agent Report: {_named(report.agent_id)}" + (
-        "" if report.status is not ReportStatus.FAILED else " (ERROR)"
-    )
     head = f"**Status**: {report.status.value.capitalize()}  \n**Duration**: {in_words(report.metrics.duration)}"
-    blocks = [title, "**Task**:", quoted(report.task), head]
+    blocks = [_title(report, mark), "**Task**:", quoted(report.task), head]
     if report.status is ReportStatus.FAILED:
         blocks += [f"{mark}# Error", quoted(report.error)]
     if report.response or report.status is not ReportStatus.FAILED:
@@ -109,11 +106,17 @@ def how_it_failed(outcome: Outcome[Any]) -> str:
 
 
 def batch_report(
-    batch_id: str, tasks: Sequence[tuple[str, str]], outcomes: Sequence[Outcome[Report]], duration: float
+    batch_id: str,
+    tasks: Sequence[tuple[str, str]],
+    outcomes: Sequence[Outcome[Report]],
+    duration: float,
+    *,
+    details: bool = True,
 ) -> str:
     """Returns the report of tasks that ran together, in their order; ``tasks`` are agent ids and what they were asked.
 
-    ``duration`` is that of the whole (seconds). The batch's cost is unknown as soon as that of one agent is.
+    ``duration`` is that of the whole (seconds). The batch's cost is unknown as soon as that of one agent is. Without
+    ``details`` each agent's part is its answer alone, as a model needs it that knows what it has asked.
     """
     reports = [outcome.value for outcome in outcomes if isinstance(outcome, Completed)]
     succeeded = sum(report.status is not ReportStatus.FAILED for report in reports)
@@ -128,12 +131,12 @@ def batch_report(
     )
     blocks = ["# Parallel Execution Report", head]
     for (agent_id, task), outcome in zip(tasks, outcomes, strict=True):
-        told_of = (
-            agent_report(outcome.value, level=2)
-            if isinstance(outcome, Completed)
-            else failure_report(agent_id, outcome, task=task, level=2)
-        )
-        blocks += ["---", told_of.rstrip("\n")]
+        if details or not isinstance(outcome, Completed):
+            part = outcome_report(agent_id, task if details else "", outcome, level=2)
+        else:
+            report = outcome.value
+            part = f"{_title(report, '##')}\n\n{quoted(report.response or report.error)}"
+        blocks += ["---", part.rstrip("\n")]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -142,6 +145,11 @@ def outcome_report(agent_id: str, task: str, outcome: Outcome[Report], *, level:
     if isinstance(outcome, Completed):
         return agent_report(outcome.value, level=level)
     return failure_report(agent_id, outcome, task=task, level=level)
+
+
+def _title(report: Report, mark: str) -> str:
+    error = " (ERROR)" if report.status is ReportStatus.FAILED else ""
+    return f"{mark} Agent Report: {_named(report.agent_id)}{error}"
 
 
 def _named(agent_id: str) -> str:
