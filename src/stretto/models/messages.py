@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -34,6 +34,16 @@ class ToolResult:
     call: ToolCall
     content: Any
     ending: Ending = "success"
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Says whether a JSON value is an object."""
+    return isinstance(value, Mapping)
+
+
+def is_row(value: object) -> TypeGuard[Sequence[Any]]:
+    """Says whether a JSON value is an array."""
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def dumped(messages: Sequence[ModelMessage]) -> list[Message]:
