@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from stretto import Run, start
+from stretto.agents.agent import Agent
 from stretto.agents.plan_mode import PLAN_TOOL, PlanAsk, Planning, Thought
+from stretto.agents.report import Report, ReportStatus
 from stretto.core.events import Event, ModelDelta, PlanMade, StepCompleted, StepSkipped, StepStarted
 from stretto.core.outcome import Failed
 from stretto.core.policies import ParallelResourceLimits, RetryPolicy, StepPolicy
@@ -262,3 +264,45 @@ def test_what_another_answer_wanted_under_a_name_is_not_taken_for_this_one() -> 
     run = carried_out(ScriptedModel(plan(op("a", "t", x=2))), Slow("t"), resume=log, in_flight="retry")
     assert [result.arguments for result in thought(run).results] == [{"x": 2}]
     assert at(run, "plan/a#2") >= 0
+
+
+def planner(model: ScriptedModel, *tools: Tool, **fields: Any) -> Report:
+    agent = Agent(name="lead", model=model, tools=tools, plan_mode=True, **fields)
+    report: Report = run_virtual(agent, "go")
+    return report
+
+
+def test_an_agent_plans_sees_what_came_of_it_and_plans_again_or_answers() -> None:
+    model = ScriptedModel(plan(op("a", "t", x=1)), plan(op("b", "t", x=2), op("c", "t", fails="no")), "done")
+    report = planner(model, Slow("t"))
+    assert (report.response, report.status) == ("done", ReportStatus.SUCCESS)
+    assert [(use.name, use.success, use.iteration) for use in report.tool_uses] == [
+        ("t", True, 1), ("t", True, 2), ("t", False, 2),
+    ]  # fmt: skip
+    shown = json.loads(model.seen[2].messages[-1]["parts"][0]["content"])
+    assert shown["results"]["c"] == {"status": "failed", "output": "Error: [NOT_FOUND] no"}
+    assert PLAN_TOOL in model.seen[0].system
+    assert [offer.name for offer in model.seen[0].tools] == ["t", PLAN_TOOL]
+
+
+def test_calls_beside_a_plan_are_made_too_and_every_call_gets_its_result() -> None:
+    both = Scripted(calls=(("t", {"x": 0}), *plan(op("a", "t", x=1)).calls, *plan(op("z", "t")).calls))
+    model = ScriptedModel(both, "done")
+    report = planner(model, Slow("t"))
+    assert [use.arguments for use in report.tool_uses] == [{"x": 1}, {"x": 0}]
+    parts = model.seen[1].messages[-1]["parts"]
+    assert [part["tool_name"] for part in parts] == ["t", PLAN_TOOL, PLAN_TOOL]
+    assert [part["tool_call_id"] for part in parts] == ["call_0_0", "call_0_1", "call_0_2"]
+
+
+def test_the_last_answer_of_an_agent_is_not_asked_to_plan() -> None:
+    model = ScriptedModel(plan(op("a", "t")), "all I know")
+    report = planner(model, Slow("t"), max_tool_iterations=2)
+    assert report.response == "all I know"
+    assert PLAN_TOOL not in [offer.name for offer in model.seen[1].tools]
+
+
+def test_five_plans_in_a_row_that_are_none_end_the_task() -> None:
+    report = planner(ScriptedModel(Scripted(calls=((PLAN_TOOL, "{}"),)), forever=True), Slow("t"))
+    assert report.status is ReportStatus.PARTIAL
+    assert "5 turns in a row" in report.response

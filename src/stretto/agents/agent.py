@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypedDict, Unpack
 
 from stretto.agents.config import AgentConfig, ModelChoice
 from stretto.agents.output import OutputType
+from stretto.agents.plan_mode import Planning
 from stretto.agents.report import Report
 from stretto.agents.task import Task
 from stretto.agents.thinking import Thinking
@@ -99,12 +100,18 @@ class Agent(Step["Task | str", Report]):
         self.now = now
 
     def children(self) -> Mapping[str, Step[Any, Any]]:
-        """Returns the model, and the turn with its tools."""
-        return {"model": self.model, "tools": self.turn(self.tools)}
+        """Returns the model, the turn with its tools, and in plan mode what carries out plans."""
+        made: dict[str, Step[Any, Any]] = {"model": self.model, "tools": self.turn(self.tools)}
+        return made | ({"plan": self.planning(self.tools)} if self.config.plan_mode else {})
 
     def turn(self, tools: Sequence[Tool]) -> Turn:
         """Returns the step that makes the calls of one turn with these tools."""
         return Turn(tools, limits=self.limits, max_output=self.config.max_tool_output, agent=self.config.name)
+
+    def planning(self, tools: Sequence[Tool]) -> Planning:
+        """Returns the step that asks the model, and carries out what it plans with these tools."""
+        config = self.config
+        return Planning(self.model, tools, limits=self.limits, max_output=config.max_tool_output, agent=config.name)
 
     async def execute(self, input: Task | str, context: Context) -> Report:
         """Works on a task; raises what a failed model call raises, and ``OutputInvalid``."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from stretto.agents.call import CallResult
 from stretto.agents.history import recent
 from stretto.agents.output import TRIES, NoOutput, OutputInvalid, correction
+from stretto.agents.plan_mode import GUIDE, PlanAsk, Thought
 from stretto.agents.prompt import system_prompt
 from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
 from stretto.agents.task import Task
-from stretto.agents.turn import Calls
+from stretto.agents.turn import Calls, Turn
 from stretto.agents.window import Window
 from stretto.core.ledger import Ledger
 from stretto.core.resources import Clock
@@ -42,6 +43,9 @@ class Thinking:
             config, tools=tools, now=agent.now(), locale=task.locale, servers=servers,
             iterations=config.max_tool_iterations,
         )  # fmt: skip
+        self._planning = agent.planning(tools) if config.plan_mode and tools else None
+        if self._planning is not None:
+            self._system += f"\n\n## Plans\n{GUIDE}"
         asked = user_message(told(task))
         self._new: list[Message] = [asked]
         frame = ModelCall(
@@ -68,7 +72,8 @@ class Thinking:
         turn = agent.turn(self._tools)
         while self._iteration < config.max_tool_iterations:
             self._iteration += 1
-            reply = await self._ask()
+            thought = await self._ask()
+            reply = thought.reply
             calls = reply.tool_calls
             if not calls:
                 report = self._answer(reply)
@@ -77,8 +82,7 @@ class Thinking:
             elif self._iteration == config.max_tool_iterations:
                 self._leave_undone(calls)
             else:
-                results = await self._context.run(turn, Calls(calls=calls, caller=self._caller()), name="tools")
-                self._take(results)
+                await self._carry_out(turn, thought)
                 if self._bad_turns == BAD_TURNS:
                     return self._partial(
                         f"stopped after {BAD_TURNS} turns in a row without a tool call that could be made"
@@ -88,20 +92,41 @@ class Thinking:
             "was done"
         )
 
-    async def _ask(self) -> Reply:
-        window, context, model = self._window, self._context, self._agent.model
+    async def _ask(self) -> Thought:
+        window, context = self._window, self._context
         await window.fit(context)
         try:
-            reply = await context.run(model, replace(self._frame, messages=tuple(window.messages)), name="model")
+            thought = await self._think()
         except ContextTooLong:
             if not await window.fit(context, refused=True):
                 raise
-            reply = await context.run(model, replace(self._frame, messages=tuple(window.messages)), name="model")
-        window.learn(reply)
-        self._add(reply.message)
-        if reply.text:
-            self._texts.append(reply.text)
-        return reply
+            thought = await self._think()
+        window.learn(thought.reply)
+        self._add(thought.reply.message)
+        if thought.reply.text:
+            self._texts.append(thought.reply.text)
+        return thought
+
+    async def _think(self) -> Thought:
+        """Asks the model, and carries out what it plans, unless it has no answer left to make use of that."""
+        call = replace(self._frame, messages=tuple(self._window.messages))
+        if self._planning is not None and self._iteration < self._agent.config.max_tool_iterations:
+            return await self._context.run(self._planning, PlanAsk(call=call, caller=self._caller()), name="plan")
+        return Thought(reply=await self._context.run(self._agent.model, call, name="model"))
+
+    async def _carry_out(self, turn: Turn, thought: Thought) -> None:
+        """Makes the calls of an answer beside its plan, which has been carried out, and tells what came of all."""
+        planned = thought.answered
+        calls = [call for call in thought.reply.tool_calls if planned is None or call.name != planned.call.name]
+        made: Sequence[CallResult] = ()
+        if calls:
+            made = await self._context.run(turn, Calls(calls=tuple(calls), caller=self._caller()), name="tools")
+        if planned is None:
+            self._take(made)
+            return
+        by_id = {result.call.id: result for result in made}
+        told = [by_id.get(call.id, replace(planned, call=call)) for call in thought.reply.tool_calls]
+        self._take(told, [*thought.results, *made])
 
     def _add(self, message: Message) -> None:
         self._window.add(message)
@@ -113,10 +138,10 @@ class Thinking:
             arguments={}, agent_id=config.id, workflow_id=task.workflow_id, level=self._agent.level, locale=task.locale
         )
 
-    def _take(self, results: Sequence[CallResult]) -> None:
-        """Tells the model what its calls came to."""
+    def _take(self, results: Sequence[CallResult], uses: Sequence[CallResult] | None = None) -> None:
+        """Tells the model what its calls came to; ``uses`` are those of tools, where that is something else."""
         self._add(results_message([ToolResult(result.call, result.content, result.ending) for result in results]))
-        self._uses += [use_of(result, self._iteration) for result in results]
+        self._uses += [use_of(result, self._iteration) for result in (results if uses is None else uses)]
         bad = sum(result.bad for result in results)
         self._bad_calls += bad
         self._bad_turns = self._bad_turns + 1 if bad == len(results) else 0
