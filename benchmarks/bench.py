@@ -28,6 +28,7 @@ BENCHMARKS = {
     "planner": "benchmarks.planner:planner",
     "makespan": "benchmarks.makespan:makespan",
     "cancelling": "benchmarks.stopping:cancelling",
+    "plan_mode": "benchmarks.plan_mode:plan_mode",
     "importing": "benchmarks.importing:importing",
 }
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
