@@ -151,16 +151,26 @@ def _leaves(nodes: list[Any], above: str) -> Iterator[str]:
 
 
 def _read(seen: Workspace, told: Told) -> None:
+    """Takes a file's text from a tool that gives it with what else there is to say of it."""
+    given = fields_of(json_value(told.content)) if told.ok else {}
+    content = given.get("content")
+    cut = was_cut(told.content) or bool(given.get("truncated"))
+    _keep(seen, told, content if isinstance(content, str) else plain_text(told.content), cut)
+
+
+def _read_through_server(seen: Workspace, told: Told) -> None:
+    _keep(seen, told, plain_text(told.content), was_cut(told.content))
+
+
+def _keep(seen: Workspace, told: Told, text: str, cut: bool) -> None:
     path = _inside(str(told.arguments.get("path", "")))
     if not told.ok:
-        seen.refused[path] = plain_text(told.content)[:200]
+        seen.refused[path] = text[:200]
         return
-    given, text = fields_of(json_value(told.content)), plain_text(told.content)
-    whole = not (was_cut(told.content) or given.get("truncated") or given.get("cut"))
     if "\0" in text or text.count("\ufffd") > len(text) // 20:
         seen.refused[path] = "it holds no text"
     else:
-        seen.texts[path] = Text(text, whole)
+        seen.texts[path] = Text(text, not cut)
 
 
 def _found(seen: Workspace, told: Told) -> None:
@@ -182,5 +192,5 @@ def _inside(path: str) -> str:
 
 
 _READERS: dict[str, Callable[[Workspace, Told], None]] = {
-    LIST: _listed, "directory_tree": _tree, READ: _read, "read_text_file": _read, SEARCH: _found,
+    LIST: _listed, "directory_tree": _tree, READ: _read, "read_text_file": _read_through_server, SEARCH: _found,
 }  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stretto.models.offline_batch import answers_in
 from stretto.models.offline_chapter import Chapter, code
 from stretto.models.offline_reading import CHAPTERS, WHOLE, chapters_of
 from stretto.models.offline_rule import Asked, Move, Rule, next_move
@@ -17,8 +18,6 @@ PARALLEL, DELEGATE, SPAWN, TODO, MEMORY = (
 )  # fmt: skip
 FILE = "SURVEY.md"
 _LABEL = re.compile(r"(?m)^\*(?:Written by rules|Écrit par des règles) \(offline:\w+\).*\*\s*$")
-_RESPONSE = re.compile(r"(?ms)^## Response\s*\n(.*?)(?=^## (?:Metrics|Tool Usage|Error)\b|\Z)")
-_READS_ONLY = ("list_files", "read_file", "search_files", "CalculatorTool", "MemoryTool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,33 +158,26 @@ def prompt_for(sight: Sight, chapter: Chapter) -> str:
 
 
 def _parts(sight: Sight) -> Iterator[Part]:
-    if not _agents(sight):
-        for told, chapter in zip(sight.of(SPAWN), CHAPTERS, strict=False):
-            yield _part(told.content if told.ok else None, chapter, sight, plain_text(told.content))
-        return
     for told in sight.of(PARALLEL):
-        results = items_of(fields_of(json_value(told.content)).get("results"))
+        batch = fields_of(json_value(told.content)) if told.ok else {}
+        rows, answers = items_of(batch.get("results")), answers_in(str(batch.get("aggregated_report", "")))
         for place, chapter in enumerate(CHAPTERS):
-            given = results[place] if place < len(results) else None
-            yield _part(given, chapter, sight, "" if told.ok else _reason(told))
+            row = fields_of(rows[place]) if place < len(rows) else {"error": _reason(told)}
+            text = answers[place] if place < len(answers) and "error" not in row else ""
+            yield _part(chapter.title(sight), text, row)
+    for told, chapter in zip(sight.of(SPAWN), CHAPTERS, strict=False):
+        row = fields_of(json_value(told.content)) if told.ok else {"error": _reason(told)}
+        yield _part(chapter.title(sight), str(row.get("report", "")), row)
 
 
-def _part(given: Any, chapter: Chapter, sight: Sight, why: str) -> Part:
-    value = fields_of(json_value(given))
-    title = chapter.title(sight)
-    if not value:
-        return Part(title, "", why or sight.say("no report came back", "aucun rapport n'est revenu"))
-    failed = value.get("success") is False or value.get("status") == "failed"
-    text = str(value.get("response") or value.get("report") or "")
-    if failed or not text:
-        return Part(title, "", str(value.get("error") or why or text or "?")[:300])
-    return Part(title, own_words(text))
+def _part(title: str, text: str, row: Mapping[str, Any]) -> Part:
+    words = own_words(text)
+    return Part(title, words, "" if words else str(row.get("error") or "?")[:300])
 
 
-def own_words(report: str) -> str:
-    """Returns the answer of an agent out of its report, without the line that labels it: the whole bears one."""
-    found = _RESPONSE.search(report)
-    return _LABEL.sub("", found[1] if found is not None else report).strip()
+def own_words(answer: str) -> str:
+    """Returns an agent's answer without the line that labels it: the whole report bears one."""
+    return _LABEL.sub("", answer).strip()
 
 
 def _reason(told: Told) -> str:
