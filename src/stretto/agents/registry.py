@@ -82,7 +82,7 @@ class ToolSource(Protocol):
 class ModelSource(Protocol):
     """Where models come from; ``Models`` is one."""
 
-    def get(self, model: str, fallbacks: Sequence[str] = ()) -> Model:
+    def get(self, model: str, /, fallbacks: Sequence[str] = ()) -> Model:
         """Returns the model of that id; raises ``DefinitionError`` when it is unknown or its key is missing."""
         ...
 
