@@ -23,13 +23,13 @@ from stretto.tools.registry import ToolRegistry
 from stretto.tools.tool import Tool
 
 
-@tool(reads=())
+@tool(reads=(), idempotent=True)
 def look(what: str) -> str:
     """Looks at something."""
     return f"{what} is fine"
 
 
-@tool(reads=())
+@tool(reads=(), idempotent=True)
 async def wait(seconds: float) -> str:
     """Waits."""
     await asyncio.sleep(seconds)
