@@ -24,9 +24,9 @@ class ModelChoice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field(DEFAULT_MODEL, min_length=1, max_length=193)
-    temperature: float | None = Field(None, ge=0, le=2)
-    max_tokens: int | None = Field(None, ge=256, le=128_000)
+    model: str = Field(default=DEFAULT_MODEL, min_length=1, max_length=193)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=256, le=128_000)
     fallbacks: tuple[str, ...] = ()
 
 
@@ -45,15 +45,15 @@ class AgentConfig(BaseModel):
 
     id: AgentId = Field(default_factory=lambda: uuid.uuid4().hex)
     name: Name
-    description: str = Field("", max_length=1000)
+    description: str = Field(default="", max_length=1000)
     lifecycle: Literal["permanent", "temporary"] = "permanent"
     llm: ModelChoice = Field(default_factory=lambda: ModelChoice.model_validate({}))
     tools: tuple[str, ...] = ()
     mcp_servers: tuple[ServerName, ...] = ()
-    system_prompt: str = Field("You are a helpful assistant.", min_length=1, max_length=10_000)
-    max_tool_iterations: int = Field(50, ge=1, le=200)
+    system_prompt: str = Field(default="You are a helpful assistant.", min_length=1, max_length=10_000)
+    max_tool_iterations: int = Field(default=50, ge=1, le=200)
     enable_thinking: bool = True
     plan_mode: bool = False
-    history_limit: int = Field(50, ge=1, le=1000)
+    history_limit: int = Field(default=50, ge=1, le=1000)
     context: Literal["summarise", "trim"] = "summarise"
-    max_tool_output: int = Field(50_000, ge=100, le=10_000_000)
+    max_tool_output: int = Field(default=50_000, ge=100, le=10_000_000)
