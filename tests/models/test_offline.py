@@ -165,14 +165,17 @@ def test_a_sum_is_the_calculators_and_never_a_guess():
 
 
 def test_an_empty_task_is_asked_about_and_the_answer_is_worked_on(tmp_path):
-    def ask(question: str, options: object, operation: str = "ask") -> object:
-        return {"success": True, "selected_options": ["survey"], "text_response": ""}
+    def ask(question: str, text_placeholder: str, context: str) -> object:
+        return {"success": True, "outcome": "answered", "selected": [], "labels": [], "text": text_placeholder}
 
-    schema = {"operation": {}, "question": {}, "options": {}}
+    schema = {"question": {}, "text_placeholder": {}, "context": {}}
     said = talk("please help me", {"UserQuestionTool": (schema, ask), **builtin(repository(tmp_path))})
     assert said.calls[0][0] == "UserQuestionTool"
     assert said.calls[0][1]["question"] == "What shall I do?"
     assert "## Structure" in said.answer
+    silent = talk("", {"UserQuestionTool": (schema, lambda **asked: {"success": False, "text": "", "labels": []})})
+    assert len(silent.calls) == 1
+    assert silent.answer.startswith("What shall I do? I survey")
     assert talk("?").answer.startswith("What shall I do? I survey")
     assert talk("").answer.startswith("What shall I do?")
 

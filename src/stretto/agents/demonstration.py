@@ -99,7 +99,7 @@ def _surveyor(servers: tuple[str, ...], model: str | None) -> AgentConfig:
         id="surveyor",
         name="surveyor",
         description="Surveys a repository with three other agents, and joins what they report.",
-        llm=_choice(model or "offline:surveyor"),
+        llm=ModelChoice(model=model or "offline:surveyor"),
         tools=(
             "DelegateTaskTool", "ParallelTasksTool", "TodoTool", "MemoryTool", "CalculatorTool", "UserQuestionTool",
             "list_files", "read_file", "search_files",
@@ -116,14 +116,10 @@ def _reader(focus: str, wanted: str, servers: tuple[str, ...], model: str | None
         id=f"{focus}-reader",
         name=f"{focus} reader",
         description=f"Reports on the {focus} of a repository: {wanted}.",
-        llm=_choice(model or "offline:reader"),
+        llm=ModelChoice(model=model or "offline:reader"),
         tools=_READING,
         mcp_servers=servers,
         system_prompt=_READER.format(focus=focus, wanted=wanted, title=focus.capitalize()),
         max_tool_iterations=20,
         max_tool_output=_MOST_SHOWN,
     )
-
-
-def _choice(model: str) -> ModelChoice:
-    return ModelChoice.model_validate({"model": model})

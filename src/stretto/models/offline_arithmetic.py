@@ -77,8 +77,7 @@ def sum_of(sight: Sight, expression: str) -> Asked | None:
     """Returns the call that computes an expression, or None where no calculator takes one."""
     if not sight.takes(CALCULATOR, "expression"):
         return None
-    operation = {"operation": "evaluate"} if "operation" in sight.offers[CALCULATOR].parameters["properties"] else {}
-    return Asked(CALCULATOR, {**operation, "expression": expression})
+    return Asked(CALCULATOR, {"expression": expression})
 
 
 def number_in(content: Any) -> int | float | None:
@@ -86,4 +85,6 @@ def number_in(content: Any) -> int | float | None:
     value = json_value(content)
     given = fields_of(value)
     value = next((given[key] for key in ("result", "value") if key in given), value)
+    if isinstance(value, str) and re.fullmatch(r"-?\d+", value):  # too long for a JSON number
+        return int(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

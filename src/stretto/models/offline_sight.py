@@ -144,13 +144,8 @@ class Sight:
 def answer_text(content: Any) -> str:
     """Returns the words of a human's answer: what they wrote, else what they chose."""
     given = fields_of(json_value(content))
-    for key in ("text_response", "textResponse", "text", "answer", "choice"):
-        if isinstance(given.get(key), str) and given[key].strip():
-            return str(given[key]).strip()
-    for key in ("selected_options", "selectedOptions", "selected", "choices"):
-        if chosen := items_of(given.get(key)):
-            return " ".join(str(option) for option in chosen)
-    return content.strip() if isinstance(content, str) and not given else ""
+    written = str(given.get("text") or "").strip()
+    return written or " ".join(str(label) for label in items_of(given.get("labels")))
 
 
 def plain_text(content: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stretto.models.offline_rule import Asked, Move, Rule, next_move
-from stretto.models.offline_sight import Sight, fields_of, words_in
+from stretto.models.offline_sight import Sight, words_in
 
 _QUESTION = "UserQuestionTool"
 _FILLERS = words_in("please help me ok yes go do it something now s'il te plaît svp vas y aide moi oui")
@@ -23,11 +23,7 @@ class NothingAsked(Rule):
     def move(self, sight: Sight) -> Move:
         """Asks the user where a tool for that is on offer, else says what could be asked for."""
         question = sight.say("What shall I do?", "Que dois-je faire ?")
-        choices = {
-            "survey": sight.say("Survey this repository", "Fais l'inventaire de ce dépôt"),
-            "abilities": sight.say("Say what you can do", "Dis ce que tu sais faire"),
-        }
-        asked = next_move(sight, [("", [_asking(sight, question, choices)])])
+        asked = next_move(sight, [("", [_asking(sight, question)])])
         return asked if asked is not None else Move(f"{question} {abilities(sight)}")
 
 
@@ -72,11 +68,8 @@ def abilities(sight: Sight) -> str:
     return f"{can} {more}"
 
 
-def _asking(sight: Sight, question: str, choices: dict[str, str]) -> Asked:
-    offer = sight.offers.get(_QUESTION)
-    known = fields_of(offer.parameters.get("properties")) if offer is not None else {}
-    options = [{"id": id, "label": label} for id, label in choices.items()]
-    arguments = {
-        "operation": "ask", "question": question, "question_type": "mixed", "questionType": "mixed", "options": options,
-    }  # fmt: skip
-    return Asked(_QUESTION, {name: value for name, value in arguments.items() if name in known})
+def _asking(sight: Sight, question: str) -> Asked | None:
+    if not sight.takes(_QUESTION, "question", "text_placeholder", "context"):
+        return None
+    example = sight.say("Survey this repository", "Fais l'inventaire de ce dépôt")
+    return Asked(_QUESTION, {"question": question, "text_placeholder": example, "context": abilities(sight)})
