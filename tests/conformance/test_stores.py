@@ -7,9 +7,18 @@ from unittest.mock import ANY
 
 import pytest
 
-from stretto.core.codec import LargeValue
+from stretto.core.codec import LargeValue, decode
 from stretto.core.errors import DefinitionError, RunBusy, RunNotFound, StoreError
-from stretto.core.events import ErrorRecord, RunResumed, RunStarted, Said, StepCompleted, StepRetrying, StepStarted
+from stretto.core.events import (
+    Asked,
+    ErrorRecord,
+    RunResumed,
+    RunStarted,
+    Said,
+    StepCompleted,
+    StepRetrying,
+    StepStarted,
+)
 from stretto.core.journal import Line, owner_of_this_process
 from stretto.core.step import Answer
 from stretto.stores import owner as owners
@@ -417,6 +426,28 @@ async def test_what_does_not_run_cannot_be_cancelled(store):
     await keep(store, "r2", [started("r2")])
     with pytest.raises(StoreError, match="it is interrupted; `stretto resume` would go on"):
         await store.request_cancel("r2")
+
+
+async def test_lines_of_some_kinds_come_with_their_large_values_or_without(store):
+    value = {"text": "long " * 20_000}
+    asked = [Asked("a", 1.0, f"a?{number}", "may it?", value=value) for number in (1, 2)]
+    await keep(store, "r1", [started("r1"), asked[0], StepStarted("a", 1.0), asked[1]])
+    whole = await store.lines("r1", kinds={"asked"})
+    assert [line.seq for line in whole] == [1, 3]
+    assert [decode(*line[1:]) for line in whole] == asked
+    assert [line.seq for line in await store.lines("r1", 2, kinds={"asked", "answered"})] == [3]
+    assert all(len(line.data) < 1000 for line in await store.lines("r1", full=False, kinds={"asked"}))
+    assert await store.lines("r1", kinds={"answered"}) == []
+
+
+async def test_an_answer_that_was_passed_over_makes_room_for_another(store):
+    owner = await keep(store, "r1", [started("r1")], release=False)
+    await store.post_answer("r1", "q1", "perhaps")
+    await store.pass_over("r1", "q1")
+    await store.pass_over("r1", "nothing")
+    await store.post_answer("r1", "q1", "approve")
+    assert {id: answer.choice for id, answer in (await store.answers("r1")).items()} == {"q1": "approve"}
+    await store.release("r1", owner)
 
 
 async def test_answers_wait_for_the_process_that_asks_even_for_the_next_one(store):

@@ -162,6 +162,7 @@ async def _again(child: RunContext, error: Exception) -> bool:
     request = Request(
         question=f"step {child.path!r} failed and may have done something already: try it again?",
         choices=("retry", "abort"),
+        topic="decision",
         reason=f"{type(error).__name__}: {error}",
     )
     answer = await ask_anew(child, request, "failed")

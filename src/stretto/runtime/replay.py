@@ -133,6 +133,7 @@ async def settle_in_flight(child: RunContext, step: Step[Any, Any]) -> Completed
     request = Request(
         question=f"{question}: run {name_of(path)!r} again, skip it with a value, or abort?",
         choices=("retry", "skip", "abort"),
+        topic="decision",
     )
     answer = await ask_anew(child, request, "again")
     if answer.choice == "skip":

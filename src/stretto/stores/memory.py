@@ -90,8 +90,12 @@ class MemoryStore(Store):
         for step, new in durations.items():
             self._durations[step] = (self._durations.get(step, []) + new)[-KEPT_DURATIONS:]
 
-    async def lines(self, run_id: str, since: int = 0, *, full: bool = True) -> list[Line]:
+    async def lines(
+        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None
+    ) -> list[Line]:
         found = self._run(run_id).lines[since:]
+        if kinds is not None:
+            found = [line for line in found if line.kind in kinds]
         if full:
             return found
         return [line._replace(data=cut(line.data)[0]) if len(line.data) > LARGE else line for line in found]

@@ -120,17 +120,23 @@ def _hexadecimal(seconds: Sequence[float]) -> str:
     return struct.pack(f">{len(last)}d", *last).hex()
 
 
-def lines(connection: sa.Connection, run_id: str, since: int, full: bool) -> list[Line]:
+def lines(
+    connection: sa.Connection, run_id: str, since: int, full: bool, kinds: Collection[str] | None = None
+) -> list[Line]:
     """Returns a run's lines from a place on; raises ``RunNotFound`` when it has none at all."""
     row = _row(connection, run_id)
     if row.lines == 0:
         raise RunNotFound(run_id)
     wanted = sa.select(event.c.seq, event.c.kind, event.c.path, event.c.at, event.c.data)
+    if kinds is not None:
+        wanted = wanted.where(event.c.kind.in_(sorted(kinds)))
     rows = connection.execute(wanted.where(event.c.run == row.key, event.c.seq >= since).order_by(event.c.seq))
     found = [Line(*held) for held in rows]
     if not full:
         return found
     linked = sa.select(event_value.c.seq, value.c.digest, value.c.data).join_from(event_value, value)
+    if kinds is not None:
+        linked = linked.where(event_value.c.seq.in_([line.seq for line in found]))
     large: dict[int, dict[str, str]] = {}
     for seq, digest, data in connection.execute(linked.where(event_value.c.run == row.key, event_value.c.seq >= since)):
         large.setdefault(seq, {})[digest] = data

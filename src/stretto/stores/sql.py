@@ -90,8 +90,10 @@ class SqlStore(Store):
             claim.uncertain = False
             claim.beat = time.monotonic()
 
-    async def lines(self, run_id: str, since: int = 0, *, full: bool = True) -> list[Line]:
-        return await self._database.read(queries.lines, run_id, since, full)
+    async def lines(
+        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None
+    ) -> list[Line]:
+        return await self._database.read(queries.lines, run_id, since, full, kinds)
 
     async def durations(self, step: str, limit: int = 100) -> list[float]:
         return await self._database.read(queries.durations, step, limit)

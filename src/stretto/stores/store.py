@@ -20,6 +20,8 @@ from stretto.stores.summary import OPEN, RunSummary, Status, StepCounts
 
 __all__ = ["RunSummary", "Status", "StepCounts", "Store"]
 
+PEOPLE = frozenset({"asked", "answered"})
+"""The kinds of lines that tell what people were asked and what they said."""
 KEPT_DURATIONS = 1000
 """How many durations of a step's name are kept."""
 
@@ -54,8 +56,13 @@ class Store(Journal):
         """Returns how a run stands; raises ``RunNotFound``."""
 
     @abstractmethod
-    async def lines(self, run_id: str, since: int = 0, *, full: bool = True) -> list[Line]:
-        """Returns lines as ``read`` does; ``full=False`` leaves large values where they are kept."""
+    async def lines(
+        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None
+    ) -> list[Line]:
+        """Returns lines as ``read`` does, or those of some ``kinds`` only.
+
+        ``full=False`` leaves large values where they are kept.
+        """
 
     @abstractmethod
     async def ids(self, beginning: str, limit: int = 5) -> list[str]:
@@ -165,7 +172,7 @@ class Store(Journal):
         answer = Answer(choice=choice, value=value, reason=reason, by=by, at=now)
         text = answer_text(answer)
         if (await self.summary(run_id)).steps.started:
-            check_offered(run_id, request_id, answer, await self.lines(run_id, full=False))
+            check_offered(run_id, request_id, answer, await self.lines(run_id, full=False, kinds=PEOPLE))
         await self._post(run_id, request_id, text)
 
 
@@ -205,7 +212,7 @@ def check_offered(run_id: str, request_id: str, answer: Answer, lines: Sequence[
     question = f"question {request_id!r} of run {run_id!r}"
     asked: dict[str, Any] | None = None
     for line in lines:
-        if line.kind in ("asked", "answered") and (held := json.loads(line.data))["request_id"] == request_id:
+        if (held := json.loads(line.data))["request_id"] == request_id:
             if line.kind == "answered":
                 who = held["by"] or "somebody"
                 raise StoreError(f"{question} has been answered already: {held['choice']!r} by {who}")
