@@ -11,6 +11,7 @@ from stretto.agents.report import ReportStatus
 from stretto.agents.turn import path_name, resolved
 from stretto.agents.validation import Proposal, Validation, Verdict
 from stretto.core.checks import CheckFailed
+from stretto.core.errors import HumanAborted
 from stretto.core.events import Asked, PlanMade, Said, StepStarted
 from stretto.core.outcome import Completed, Failed
 from stretto.core.policies import ParallelResourceLimits, StepPolicy
@@ -275,6 +276,14 @@ def test_a_test_whose_script_does_not_fit_is_not_told_to_the_model() -> None:
     assert isinstance(run.outcome.error, CheckFailed)
 
 
+def test_a_human_who_ends_the_run_does_not_wait_for_the_other_calls() -> None:
+    tools = [Desk("x", output=HumanAborted("helper/tools/x/run", "x")), Desk("slow", seconds=1e6)]
+    run = worked(helper(Scripted(calls=(("x", {}), ("slow", {}))), "done", tools=tools))
+    assert isinstance(run.outcome, Failed)
+    assert isinstance(run.outcome.error, HumanAborted)
+    assert run.log[-1].at < 2
+
+
 def test_results_stand_in_the_order_of_the_calls_whoever_ends_first() -> None:
     tools = [Desk("slow", seconds=5), Desk("quick")]
     agent = helper(Scripted(calls=(("slow", {}), ("quick", {}), ("slow", {}))), "done", tools=tools)
@@ -377,6 +386,21 @@ def test_edited_arguments_are_checked_again() -> None:
     assert not report.tool_uses[0].success
     assert report.metrics.bad_calls == 0
     assert "ann has edited the arguments, and the arguments of 'delete' do not follow" in report.tool_uses[0].error
+
+
+def test_a_call_that_was_edited_to_touch_something_else_waits_until_it_is_alone() -> None:
+    delete = Desk("delete", writes=("file:{path}",), destructive=True)
+    calls = (("delete", {"path": "a"}), ("read_file", {"path": "b"}), ("read_file", {"path": "c"}))
+    for edited, when in (({"path": "b"}, (1.0, 2.0)), ({"path": "a", "force": 1}, (0.0, 1.0))):
+        agent = helper(Scripted(calls=calls), "done", tools=[delete, READ])
+        harness = StepHarness(answers=[Answer(choice="approve", value=edited)])
+        report = run_virtual(harness.execute(agent, "go"))
+        found = spans(harness.events)
+        assert found.get("delete.edited", found.get("delete")) == when
+        assert found["read_file"] == found["read_file#2"] == (0.0, 1.0)
+        assert [use.arguments for use in report.tool_uses] == [edited, {"path": "b"}, {"path": "c"}]
+        assert delete.called[-1] == edited
+        assert script_of(agent).seen[1].messages[-1]["parts"][0]["content"] == "delete is done"
 
 
 class Rules(Validation):

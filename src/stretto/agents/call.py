@@ -31,7 +31,8 @@ class CallResult:
 
     ``bad`` says that the call could not be made as the model wrote it. ``duration`` is in seconds, without the time
     that a human took. ``whole`` is the length of the output in characters where ``content`` is cut.
-    ``output`` is the output itself, where it was asked for.
+    ``output`` is the output itself, where it was asked for. ``later`` is the call as a human has edited it, which is
+    still to be made: it touches what was not planned for.
     """
 
     call: ToolCall
@@ -45,6 +46,7 @@ class CallResult:
     duration: float = 0.0
     whole: int | None = None
     output: Any = None
+    later: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Prepared:
     """A call that was looked up and checked; ``problem`` says for the model why it cannot be made.
 
     ``arguments`` are the checked ones, with defaults; of a call that cannot be made what could be read of them.
+    ``allowed`` says that nobody need be asked any more.
     """
 
     arguments: dict[str, Any]
@@ -59,6 +62,7 @@ class Prepared:
     invocation: Invocation = field(repr=False)
     touches: Touches = field(default_factory=Touches, repr=False)
     problem: str = ""
+    allowed: bool = field(default=False, repr=False)
 
 
 def prepare(call: ToolCall, tools: Mapping[str, Tool], caller: Invocation) -> Prepared:
@@ -124,28 +128,40 @@ class Calling(Step[Prepared, CallResult]):
         max_output: int = MAX_OUTPUT,
         agent: str = "",
         keep_output: bool = False,
+        puts_off: bool = False,
     ) -> None:
         self.name, self.tool, self.max_output, self.agent = name, tool, max_output, agent
-        self.keep_output = keep_output
+        self.keep_output, self.puts_off = keep_output, puts_off
 
     def children(self) -> Mapping[str, Step[Any, Any]]:
         """Returns the tool."""
         return {} if self.tool is None else {"run": self.tool}
 
     async def execute(self, input: Prepared, context: Context) -> CallResult:
-        """Makes the call."""
+        """Makes the call; with ``puts_off`` one that was edited to touch something else is left for later."""
         tool = self.tool
         if tool is None or input.problem:
             return failed(input, tool, input.problem, bad=True)
-        verdict = await self._verdict(tool, input, context)
-        if not verdict.approved:
-            return denied(input, tool, verdict)
         invocation = input.invocation
-        if verdict.arguments != input.arguments:
-            try:
-                invocation = invocation.with_arguments(dict(tool.check(verdict.arguments)))
-            except WrongArguments as error:
-                return failed(input, tool, f"{verdict.by or 'somebody'} has edited the arguments, and {error}")
+        if not input.allowed:
+            verdict = await self._verdict(tool, input, context)
+            if not verdict.approved:
+                return denied(input, tool, verdict)
+            if verdict.arguments != input.arguments:
+                try:
+                    arguments = dict(tool.check(verdict.arguments))
+                except WrongArguments as error:
+                    return failed(input, tool, f"{verdict.by or 'somebody'} has edited the arguments, and {error}")
+                if self.puts_off and not within(tool.touches(arguments), input.touches):
+                    return CallResult(
+                        call=input.call, origin=tool.origin, server=tool.server, arguments=arguments, content="",
+                        later=arguments,
+                    )  # fmt: skip
+                invocation = invocation.with_arguments(arguments)
+        return await self._run(tool, invocation, input, context)
+
+    async def _run(self, tool: Tool, invocation: Invocation, input: Prepared, context: Context) -> CallResult:
+        """Runs the tool, and tells how that ended."""
         clock = context.resource(Clock)
         began = clock.now()
         try:
@@ -195,6 +211,14 @@ class Calling(Step[Prepared, CallResult]):
         )
         arguments = answer.value if answer.approved and _is_object(answer.value) else input.arguments
         return Verdict(approved=answer.approved, arguments=arguments, reason=answer.reason, by=answer.by)
+
+
+def within(touches: Touches, planned: Touches) -> bool:
+    """Says whether a call touches nothing but what it was planned to touch, and writes no more of it."""
+    if not planned.known:
+        return True
+    mine = {*planned.reads, *planned.writes}
+    return touches.known and set(touches.writes) <= set(planned.writes) and set(touches.reads) <= mine
 
 
 def failed(

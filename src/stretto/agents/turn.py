@@ -37,7 +37,8 @@ class Turn(Step[Calls, "tuple[CallResult, ...]"]):
     """Makes the calls of one turn, and returns their results in the order of the calls.
 
     What conflicts runs in the order of the calls, everything else at once within ``limits``. A call that fails is a
-    result: the others go on, also those that had to wait for it.
+    result: the others go on, also those that had to wait for it. A call that a human has edited so that it touches
+    something else is made after all others, as ``<call>.edited``.
     """
 
     kind: ClassVar[str] = "tools"
@@ -68,7 +69,7 @@ class Turn(Step[Calls, "tuple[CallResult, ...]"]):
             context.emit(PlanMade(plan=plan.to_json(self.limits.max_concurrent_executions)))
         schedule = Schedule(plan)
         started: dict[int, str] = {}
-        outcomes: dict[str, Outcome[CallResult]] = {}
+        results: dict[str, CallResult] = {}
         by_id = dict(zip(plan.operations, prepared, strict=True))
         async with context.branches(self.limits, ErrorMode.FAIL_SLOW) as branches:
             while not schedule.done:
@@ -83,9 +84,16 @@ class Turn(Step[Calls, "tuple[CallResult, ...]"]):
                 ended = await branches.changed()
                 if ended is not None:
                     id = started[ended.index]
-                    outcomes[id] = ended.outcome
+                    results[id] = outcome_result(ended.outcome, by_id[id], steps[id].tool)
                     schedule.complete(id, None)
-        return tuple(outcome_result(outcomes[id], by_id[id], steps[id].tool) for id in plan.operations)
+        for id in plan.operations:
+            edited = results[id].later
+            if edited is not None:  # what it touches now was not planned, so it waits until it is alone
+                each = replace(
+                    by_id[id], arguments=edited, invocation=by_id[id].invocation.with_arguments(edited), allowed=True
+                )
+                results[id] = await context.run(steps[id], each, name=f"{id}.edited")
+        return tuple(results[id] for id in plan.operations)
 
     def plan(self, prepared: Sequence[Prepared]) -> tuple[ExecutionPlan, dict[str, Calling]]:
         """Returns the plan of the calls, and the step of each operation."""
@@ -106,7 +114,7 @@ class Turn(Step[Calls, "tuple[CallResult, ...]"]):
         return analyze_dependencies(operations), steps
 
     def _calling(self, name: str, tool: Tool | None) -> Calling:
-        return Calling(name, tool, max_output=self.max_output, agent=self.agent)
+        return Calling(name, tool, max_output=self.max_output, agent=self.agent, puts_off=True)
 
 
 def outcome_result(outcome: Outcome[CallResult], prepared: Prepared, tool: Tool | None) -> CallResult:
