@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Any
 from stretto.tools.function import tool  # now: the module of that name, imported later, would stand in its place
 
 if TYPE_CHECKING:
+    from stretto.tools.calculator import CalculatorTool
     from stretto.tools.function import FunctionTool
     from stretto.tools.memory import MemoryTool
     from stretto.tools.registry import ToolRegistry, ToolTaken, UnknownTool
+    from stretto.tools.report import InternalReportTool
+    from stretto.tools.todo import TodoTool
     from stretto.tools.tool import Invocation, Tool, ToolFailed, ToolRisk, Touches, WrongArguments
+    from stretto.tools.user_question import UserQuestionTool
 
 __all__ = [
+    "CalculatorTool",
     "FunctionTool",
+    "InternalReportTool",
     "Invocation",
     "MemoryTool",
+    "TodoTool",
     "Tool",
     "ToolFailed",
     "ToolRegistry",
@@ -22,15 +29,20 @@ __all__ = [
     "ToolTaken",
     "Touches",
     "UnknownTool",
+    "UserQuestionTool",
     "WrongArguments",
     "tool",
 ]
 
 _HOMES = {
+    "stretto.tools.calculator": "CalculatorTool",
     "stretto.tools.function": "FunctionTool",
     "stretto.tools.memory": "MemoryTool",
     "stretto.tools.registry": "ToolRegistry ToolTaken UnknownTool",
+    "stretto.tools.report": "InternalReportTool",
+    "stretto.tools.todo": "TodoTool",
     "stretto.tools.tool": "Invocation Tool ToolFailed ToolRisk Touches WrongArguments",
+    "stretto.tools.user_question": "UserQuestionTool",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -7,7 +7,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from stretto.core.errors import DefinitionError, listed
+from stretto.tools.calculator import CalculatorTool
+from stretto.tools.memory import MemoryTool
+from stretto.tools.report import InternalReportTool
+from stretto.tools.todo import TodoTool
 from stretto.tools.tool import Tool
+from stretto.tools.user_question import UserQuestionTool
 
 
 class UnknownTool(DefinitionError):
@@ -41,7 +46,7 @@ class ToolRegistry:
     @classmethod
     def builtin(cls, workspace: Path | str | None = None) -> ToolRegistry:
         """Returns the tools of this package; with a ``workspace`` also those that read the files in that folder."""
-        return cls()
+        return cls((MemoryTool(), TodoTool(), CalculatorTool(), UserQuestionTool(), InternalReportTool()))
 
     def add(self, tool: Tool) -> None:
         """Adds a tool; raises ``ToolTaken`` when its name is taken by another."""
