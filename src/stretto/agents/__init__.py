@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stretto.agents.agent import Agent, McpTools
     from stretto.agents.config import AgentConfig, ModelChoice
+    from stretto.agents.crew import Delegation
+    from stretto.agents.delegation import DELEGATION_TOOLS
+    from stretto.agents.markdown import agent_report, batch_report, outcome_report
+    from stretto.agents.orchestrator import AgentOrchestrator
     from stretto.agents.output import OutputInvalid
+    from stretto.agents.registry import AgentRegistry, AgentSummary, BrokenAgent, UnknownAgent
     from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
+    from stretto.agents.result import WorkflowMetrics, WorkflowResult, WorkflowStatus
     from stretto.agents.task import Task
     from stretto.agents.validation import Proposal, Validation, Verdict
 
 __all__ = [
+    "DELEGATION_TOOLS",
     "Agent",
     "AgentConfig",
     "AgentMetrics",
+    "AgentOrchestrator",
+    "AgentRegistry",
+    "AgentSummary",
+    "BrokenAgent",
+    "Delegation",
     "McpTools",
     "ModelChoice",
     "OutputInvalid",
@@ -24,14 +36,27 @@ __all__ = [
     "ReportStatus",
     "Task",
     "ToolUse",
+    "UnknownAgent",
     "Validation",
     "Verdict",
+    "WorkflowMetrics",
+    "WorkflowResult",
+    "WorkflowStatus",
+    "agent_report",
+    "batch_report",
+    "outcome_report",
 ]
 
 _HOMES = {
+    "DELEGATION_TOOLS": "delegation",
     "Agent": "agent",
     "AgentConfig": "config",
     "AgentMetrics": "report",
+    "AgentOrchestrator": "orchestrator",
+    "AgentRegistry": "registry",
+    "AgentSummary": "registry",
+    "BrokenAgent": "registry",
+    "Delegation": "crew",
     "McpTools": "agent",
     "ModelChoice": "config",
     "OutputInvalid": "output",
@@ -40,8 +65,15 @@ _HOMES = {
     "ReportStatus": "report",
     "Task": "task",
     "ToolUse": "report",
+    "UnknownAgent": "registry",
     "Validation": "validation",
     "Verdict": "validation",
+    "WorkflowMetrics": "result",
+    "WorkflowResult": "result",
+    "WorkflowStatus": "result",
+    "agent_report": "markdown",
+    "batch_report": "markdown",
+    "outcome_report": "markdown",
 }
 
 
