@@ -74,7 +74,7 @@ class NoServers(DefinitionError):
 class ToolSource(Protocol):
     """Where tools come from; ``ToolRegistry`` is one."""
 
-    def find(self, names: Iterable[str]) -> tuple[Tool, ...]:
+    def find(self, names: Iterable[str], /) -> tuple[Tool, ...]:
         """Returns the tools of these names; raises ``DefinitionError`` for one that is unknown."""
         ...
 
