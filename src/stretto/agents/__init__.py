@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
     from stretto.agents.result import WorkflowMetrics, WorkflowResult, WorkflowStatus
     from stretto.agents.task import Task
-    from stretto.agents.validation import Proposal, Validation, Verdict
+    from stretto.agents.validation import Approvals, ApprovalSettings, Proposal, Validation, Verdict
 
 __all__ = [
     "DELEGATION_TOOLS",
@@ -26,6 +27,8 @@ __all__ = [
     "AgentOrchestrator",
     "AgentRegistry",
     "AgentSummary",
+    "ApprovalSettings",
+    "Approvals",
     "BrokenAgent",
     "Delegation",
     "McpTools",
@@ -48,42 +51,28 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DELEGATION_TOOLS": "delegation",
-    "Agent": "agent",
-    "AgentConfig": "config",
-    "AgentMetrics": "report",
-    "AgentOrchestrator": "orchestrator",
-    "AgentRegistry": "registry",
-    "AgentSummary": "registry",
-    "BrokenAgent": "registry",
-    "Delegation": "crew",
-    "McpTools": "agent",
-    "ModelChoice": "config",
-    "OutputInvalid": "output",
-    "Proposal": "validation",
-    "Report": "report",
-    "ReportStatus": "report",
-    "Task": "task",
-    "ToolUse": "report",
-    "UnknownAgent": "registry",
-    "Validation": "validation",
-    "Verdict": "validation",
-    "WorkflowMetrics": "result",
-    "WorkflowResult": "result",
-    "WorkflowStatus": "result",
-    "agent_report": "markdown",
-    "batch_report": "markdown",
-    "outcome_report": "markdown",
+    "agent": "Agent McpTools",
+    "config": "AgentConfig ModelChoice",
+    "crew": "Delegation",
+    "delegation": "DELEGATION_TOOLS",
+    "markdown": "agent_report batch_report outcome_report",
+    "orchestrator": "AgentOrchestrator",
+    "output": "OutputInvalid",
+    "registry": "AgentRegistry AgentSummary BrokenAgent UnknownAgent",
+    "report": "AgentMetrics Report ReportStatus ToolUse",
+    "result": "WorkflowMetrics WorkflowResult WorkflowStatus",
+    "task": "Task",
+    "validation": "Approvals ApprovalSettings Proposal Validation Verdict",
 }
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     """Imports a name when it is first used: an agent brings pydantic-ai with it."""
-    if name not in _HOMES:
+    if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    return found
 
 
 def __dir__() -> list[str]:
