@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stretto.cli import explaining, gallery, health, listing, running, showing, steering
+from stretto.cli import approvals, agents, explaining, gallery, health, listing, models, running, showing, steering
 from stretto.cli.exits import Exit, table
 from stretto.cli.screen import Screen
 from stretto.core.errors import StrettoError
@@ -97,6 +97,11 @@ app.command()(showing.gantt)
 app.command()(steering.cancel)
 app.command()(steering.answer)
 app.command()(steering.questions)
+app.command()(approvals.approvals)
+app.command()(approvals.approve)
+app.command()(approvals.reject)
+app.add_typer(agents.agents, name="agents")
+app.add_typer(models.models, name="models")
 app.add_typer(gallery.examples, name="examples")
 app.command()(health.doctor)
 app.command()(health.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -55,17 +56,30 @@ def user_file() -> Path:
 def config_files() -> list[ConfigFile]:
     """Returns the files that are there, the one that counts more first; raises ``SettingRefused``."""
     places = ((Path.cwd() / PROJECT_FILE, PROJECT_FILE), (user_file(), str(user_file())))
-    return [ConfigFile(path, name, read_toml(path, name)) for path, name in places if path.is_file()]
+    return [
+        ConfigFile(path, name, _from_its_place(path, read_table(path, name))) for path, name in places if path.is_file()
+    ]
 
 
-def read_toml(path: Path, name: str) -> Mapping[str, Any]:
-    """Reads a file of settings; raises ``SettingRefused`` when it is no TOML, ``SecretInFile`` when it holds a key."""
+def read_table(path: Path, name: str) -> dict[str, Any]:
+    """Reads a TOML file, or a JSON file by its ending.
+
+    Raises ``SettingRefused`` when it is none, and ``SecretInFile`` when it holds a key.
+    """
+    kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
-        settings = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingRefused(name, "", f"this is no TOML: {error}") from None
+        text = path.read_text("utf-8")
+        settings: Any = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except (UnicodeDecodeError, ValueError) as error:  # both parsers' errors are ValueErrors
+        raise SettingRefused(name, "", f"this is no {kind}: {error}") from None
+    if not is_table(settings):
+        raise SettingRefused(name, "", "this is no JSON object")
     for place, value in _leaves(settings):
         _check_secret(name, place, value)
+    return settings
+
+
+def _from_its_place(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     for key in PATHS:
         if isinstance(held := settings.get(key), str) and held and "://" not in held and held != "memory":
             settings[key] = str(path.parent / Path(held).expanduser())

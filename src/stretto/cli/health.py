@@ -64,7 +64,7 @@ def doctor(
     from stretto.cli.exits import Exit
 
     screen: Screen = context.obj
-    found = [*_software(), *_database(store), *_machine()]
+    found = [*_software(), *_settings(), *_database(store), *_machine()]
     wrong = [one for one in found if one.verdict == "wrong"]
     if as_json:
         screen.line(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))
@@ -115,6 +115,23 @@ def _software() -> Iterator[Finding]:
 def _size() -> str:
     size = shutil.get_terminal_size()
     return f"{size.columns} × {size.lines}" if sys.stdout.isatty() else "not a terminal"
+
+
+def _settings() -> Iterator[Finding]:
+    from stretto.cli.config_files import PROJECT_FILE, config_files, user_file
+    from stretto.core.errors import DefinitionError
+
+    try:
+        names = [file.name for file in config_files()]
+        if names:
+            from stretto.cli.settings import load
+
+            load()
+    except DefinitionError as error:
+        yield Finding("settings", "wrong", str(error), "correct it, or leave it out")
+        return
+    told = ", ".join(names) if names else f"none: neither {PROJECT_FILE} here nor {user_file()}"
+    yield Finding("settings", "ok", told)
 
 
 def _database(place: str | None) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def open_store(place: str | None) -> Store:
-    """Returns a store: the user's own without a place, ``memory``, a path, or an address of PostgreSQL."""
+    """Returns a store: ``memory``, a path, or an address of PostgreSQL; without a place the one of the settings."""
+    place = _of_settings() if place is None else place
     if place == "memory":
         from stretto.stores.memory import MemoryStore
 
@@ -29,9 +31,21 @@ def open_store(place: str | None) -> Store:
     return SqlStore.default() if place is None else SqlStore(place)
 
 
+def _of_settings() -> str | None:
+    """Returns where the settings' files keep runs; the environment counts more, and nothing means the user's own."""
+    from stretto.cli.config_files import config_files
+
+    if os.environ.get("STRETTO_DATABASE") or not config_files():
+        return None
+    from stretto.cli.settings import load
+
+    return load().database
+
+
 @asynccontextmanager
 async def existing(place: str | None) -> AsyncGenerator[Store]:
     """Opens a store that is to be read; raises ``DefinitionError`` for ``memory``, which no other process sees."""
+    place = _of_settings() if place is None else place
     if place == "memory":
         raise DefinitionError("--store memory holds only the runs of its own process; name a path or an address")
     async with open_store(place) as store:

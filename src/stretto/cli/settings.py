@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from stretto.agents.config import AgentConfig
+from stretto.agents.validation import ApprovalSettings
 from stretto.cli.config_files import ConfigFile, SettingRefused, config_files, is_table
 from stretto.models.providers import Kind
 
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     ``model`` is asked by agents that name none, ``agent`` is the one that is spoken to, ``locale`` the language of
     its answers. ``database`` is where runs and the archive are kept, ``workspace`` the folder whose files tools may
     read, ``mcp_servers`` a JSON file with ``mcpServers``, ``embedder`` the model that finds memories by their meaning.
+    ``approvals`` say which calls a human is asked about.
     """
 
     model_config = SettingsConfigDict(
@@ -97,6 +99,7 @@ class Settings(BaseSettings):
     mcp_servers: Path | None = None
     embedder: ModelId | None = None
     budget: BudgetTable | None = None
+    approvals: ApprovalSettings = Field(default_factory=lambda: ApprovalSettings.model_validate({}))
     providers: dict[str, ProviderTable] = Field(default_factory=dict[str, ProviderTable])
     prices: dict[str, PriceTable] = Field(default_factory=dict[str, PriceTable])
     agents: dict[str, AgentConfig] = Field(default_factory=dict[str, AgentConfig])
@@ -139,8 +142,7 @@ def load(**options: Any) -> Settings:
     except SettingsError as error:
         raise SettingRefused("the environment", "", f"{error}; write JSON, or NAME__PART for its parts") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        raise refusal(tuple(map(str, first["loc"])), first, [(OPTIONS, given), *_places(files)], Settings) from None
+        raise refusal(error, [(OPTIONS, given), *_places(files)], Settings) from None
 
 
 def _places(files: Sequence[ConfigFile]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -166,9 +168,11 @@ def _check_variables() -> None:
 
 
 def refusal(
-    place: tuple[str, ...], error: Any, said: Sequence[tuple[str, Mapping[str, Any]]], owner: type[BaseModel]
+    problems: ValidationError, said: Sequence[tuple[str, Mapping[str, Any]]], owner: type[BaseModel]
 ) -> SettingRefused:
-    """Returns what is wrong with a setting, in words, with the first of the places in which it was said."""
+    """Returns what is wrong with the first wrong setting, in words, with the first of the places that say it."""
+    error = problems.errors(include_url=False, include_context=False)[0]
+    place = tuple(map(str, error["loc"]))
     where = next((name for name, held in said if _holds(held, place)), said[-1][0] if said else OPTIONS)
     if where == "the environment":
         where = PREFIX + "__".join(place).upper()
