@@ -17,11 +17,10 @@ import pytest
 
 from stretto.cli.exits import Exit
 from stretto.cli.live import picture
-from stretto.cli.questions import choose, open_questions
+from stretto.cli.requests import choose
 from stretto.cli.tree import SHOWN, Interest
 from stretto.core.errors import DefinitionError
 from stretto.core.events import (
-    Answered,
     Asked,
     ErrorRecord,
     Progress,
@@ -123,11 +122,6 @@ def test_the_bottleneck_so_far_is_the_longest_operation():
     fold, interest = SpanFold(events), Interest()
     interest.take(fold, events)
     assert interest.bottleneck(fold) == (pytest.approx(1.9), "map/item[20]")  # it has run since 0.1
-
-
-def test_open_questions_are_those_without_an_answer():
-    asked = [Asked("a", 0, "a?1", "one?", ["yes", "no"]), Asked("b", 0, "b?1", "two?")]
-    assert list(open_questions([*asked, Answered("a", 1, "a?1", "yes")])) == ["b?1"]
 
 
 @pytest.mark.parametrize(("text", "choice"), [("yes", "yes"), (" Y ", "yes"), ("2", "no"), ("never", "never")])

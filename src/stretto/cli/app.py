@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stretto.cli import approvals, agents, explaining, gallery, health, listing, models, running, showing, steering
+from stretto.cli import agents, approvals, explaining, gallery, health, listing, models, running, showing, steering
 from stretto.cli.exits import Exit, table
 from stretto.cli.screen import Screen
 from stretto.core.errors import StrettoError

@@ -1,4 +1,4 @@
-"""Asks the person at the terminal what a run asks, without ever blocking the run."""
+"""Asks the person at the terminal what a run asks, one question after the other, without ever blocking the run."""
 
 from __future__ import annotations
 
@@ -6,41 +6,18 @@ import json
 import select
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
+from stretto.cli.editor import Editing, editor_of
+from stretto.cli.requests import Reply, lines_of, prompt_of, read_edit, read_reply
 from stretto.cli.screen import Screen
-from stretto.cli.values import short
-from stretto.core.codec import preview
 from stretto.core.errors import DefinitionError
-from stretto.core.events import Answered, Asked, Event
+from stretto.core.events import Asked
 from stretto.monitoring.spans import SpanFold
 from stretto.runtime.run import Run
 
-
-def open_questions(events: list[Event]) -> dict[str, Asked]:
-    """Returns the questions of a log that have no answer in it, by their ids, in order."""
-    found: dict[str, Asked] = {}
-    for event in events:
-        if isinstance(event, Asked):
-            found[event.request_id] = event
-        elif isinstance(event, Answered):
-            found.pop(event.request_id, None)
-    return found
-
-
-def choose(asked: Asked, text: str) -> str:
-    """Returns the choice that a text means: the word, a beginning of it, or its number; raises ``DefinitionError``."""
-    text = text.strip()
-    if not asked.choices:
-        return text
-    if text in asked.choices:
-        return text
-    if text.isdigit() and 1 <= int(text) <= len(asked.choices):
-        return asked.choices[int(text) - 1]
-    near = [choice for choice in asked.choices if text and choice.casefold().startswith(text.casefold())]
-    if len(near) != 1:
-        raise DefinitionError(f"{text!r} is none of the choices; choose {', '.join(asked.choices)}")
-    return near[0]
+Stage = Literal["choice", "value", "edit", "reason"]
+"""What is typed next: the choice, a value in place of a step's, edited arguments, or why something is rejected."""
 
 
 class Questions:
@@ -50,25 +27,30 @@ class Questions:
         self._screen, self._interactive = screen, interactive
         self.open: Asked | None = None
         self._said: set[str] = set()
-        self._choice = ""
-        self._read = 0
+        self._stage: Stage = "choice"
+        self._reply = Reply("")
+        self._editing: Editing | None = None
 
     def look(self, run: Run[Any], fold: SpanFold, make_room: Callable[[], None]) -> None:
         """Asks the next question, takes what was typed, and notices what was answered elsewhere."""
-        if self.open is not None and self.open.request_id not in run.questions:
-            self._screen.say("answered elsewhere", "bright_black")
-            self.open = None
         waiting = run.questions
+        if self.open is not None and self.open.request_id not in waiting:
+            if self._editing is not None:
+                self._editing.stop()
+                self._editing = None
+            self._screen.say("\nanswered elsewhere, or no longer asked", "bright_black")
+            self.open = None
         if not waiting:
             return
         if not self._interactive:
             self._tell(run, waiting, make_room)
-            return
-        if self.open is None:
-            asked = open_questions(run.log).get(waiting[0])
-            if asked is not None:
-                make_room()
-                self._ask(asked)
+        elif self.open is None:
+            asked = run.state.decisions.asked[waiting[0]]
+            make_room()
+            self._ask(asked, f"1 of {len(waiting)}" if len(waiting) > 1 else "")
+        elif self._editing is not None:
+            if self._editing.done:
+                self._take_edit(run, self.open, self._editing)
         elif line_ready():
             self._take(run)
 
@@ -76,23 +58,20 @@ class Questions:
         for request_id in waiting:
             if request_id not in self._said:
                 self._said.add(request_id)
-                asked = open_questions(run.log)[request_id]
+                asked = run.state.decisions.asked[request_id]
                 make_room()
-                self._show(asked)
+                self._show(asked, "")
                 words = "|".join(asked.choices) or "TEXT"
                 self._screen.say(f"  waiting; answer from another terminal: stretto answer {run.id} {words}", "yellow")
 
-    def _show(self, asked: Asked) -> None:
-        self._screen.say(f"? {asked.question}", "bold yellow")
-        self._screen.say(f"  asked by {asked.path}" + (f": {asked.reason}" if asked.reason else ""), "bright_black")
-        if asked.details is not None:
-            self._screen.say(f"  {short(preview(asked.details), 600)}")
+    def _show(self, asked: Asked, counter: str) -> None:
+        for text, style in lines_of(asked, counter):
+            self._screen.say(text, style)
 
-    def _ask(self, asked: Asked) -> None:
-        self.open, self._choice = asked, ""
-        self._show(asked)
-        numbered = "  ".join(f"{number} {choice}" for number, choice in enumerate(asked.choices, 1))
-        self._prompt(f"  {numbered} > " if numbered else "  > ")
+    def _ask(self, asked: Asked, counter: str) -> None:
+        self.open, self._stage = asked, "choice"
+        self._show(asked, counter)
+        self._prompt(prompt_of(asked))
 
     def _prompt(self, text: str) -> None:
         self._screen.err.print(text, end="", style="yellow")
@@ -107,24 +86,59 @@ class Questions:
             self._interactive, self.open = False, None
             self._screen.say("")
             return
-        if not self._choice:
-            self._choose(run, asked, line)
-        else:
-            self._answer(run, asked, _value(line))
-
-    def _choose(self, run: Run[Any], asked: Asked, line: str) -> None:
         try:
-            self._choice = choose(asked, line)
+            self._read(run, asked, line)
         except DefinitionError as error:
             self._prompt(f"  {error} > ")
-            return
-        if self._choice == "skip":
-            self._prompt("  its value in place of the step's (JSON or text, empty for none) > ")
-            return
-        self._answer(run, asked, None)
 
-    def _answer(self, run: Run[Any], asked: Asked, value: Any) -> None:
-        run.answer(asked.request_id, self._choice, value=value, by="terminal")
+    def _read(self, run: Run[Any], asked: Asked, line: str) -> None:
+        """Takes a line in the place where it was typed; raises ``DefinitionError`` for what is no answer there."""
+        if self._stage == "choice":
+            self._choose(run, asked, line)
+        elif self._stage == "value":
+            self._answer(run, asked, self._reply._replace(value=_value(line)))
+        elif self._stage == "edit":
+            self._answer(run, asked, Reply("approve", read_edit(line)))
+        else:
+            self._answer(run, asked, self._reply._replace(reason=line.strip()))
+
+    def _choose(self, run: Run[Any], asked: Asked, line: str) -> None:
+        if asked.topic == "approval" and asked.value is not None:
+            word, _, rest = line.strip().partition(" ")
+            if word.casefold() in ("e", "edit"):
+                self._edit(run, asked, rest.strip())
+                return
+        reply = self._reply = read_reply(asked, line)
+        if reply.choice == "skip" and asked.topic == "decision":
+            self._stage = "value"
+            self._prompt("  its value in place of the step's (JSON or text, empty for none) > ")
+        elif reply.choice == "reject" and asked.topic == "approval" and not reply.reason:
+            self._stage = "reason"
+            self._prompt("  why (empty for no reason) > ")
+        else:
+            self._answer(run, asked, reply)
+
+    def _edit(self, run: Run[Any], asked: Asked, text: str) -> None:
+        """Takes edited arguments from behind the ``e``, from the user's editor, or from the next line."""
+        if text:
+            self._answer(run, asked, Reply("approve", read_edit(text)))
+        elif editor_of() is not None:
+            self._editing = Editing(asked.value)
+        else:
+            self._stage = "edit"
+            self._screen.say(f"  {json.dumps(asked.value, ensure_ascii=False)}")
+            self._prompt("  the arguments as they shall be, as JSON > ")
+
+    def _take_edit(self, run: Run[Any], asked: Asked, editing: Editing) -> None:
+        self._editing = None
+        try:
+            self._answer(run, asked, Reply("approve", editing.result()))
+        except DefinitionError as error:
+            self._screen.say(f"  {error}", "yellow")
+            self._prompt(prompt_of(asked))
+
+    def _answer(self, run: Run[Any], asked: Asked, reply: Reply) -> None:
+        run.answer(asked.request_id, reply.choice, value=reply.value, reason=reply.reason, by="terminal")
         self.open = None
 
 

@@ -12,7 +12,7 @@ from stretto.cli.running import StoreOption
 if TYPE_CHECKING:
     from stretto.cli.screen import Screen
     from stretto.core.events import Asked
-    from stretto.stores.store import RunSummary, Store
+    from stretto.stores.store import RunSummary
 
 AGAIN = 0.2
 """How often a run is looked at while something is waited for (seconds)."""
@@ -89,17 +89,18 @@ def answer(
 
     async def post() -> tuple[str, list[Asked], str | None]:
         from stretto.cli.places import existing, find_run
-        from stretto.cli.questions import choose
+        from stretto.cli.requests import find_request, read_reply, unanswered
 
         async with existing(store) as opened:
             found = await find_run(opened, run_id)
             waiting = await unanswered(opened, found)
             if not words:
                 return found, waiting, None
-            asked = _which(found, waiting, words[0] if len(words) == 2 else None)
-            choice = choose(asked, words[-1])
-            await opened.post_answer(found, asked.request_id, choice, given, reason, by or _user())
-            return found, [asked], choice
+            asked = find_request(found, waiting, words[0] if len(words) == 2 else None)
+            reply = read_reply(asked, words[-1])
+            sent = reply.value if value is None else given
+            await opened.post_answer(found, asked.request_id, reply.choice, sent, reason or reply.reason, by or user())
+            return found, [asked], reply.choice
 
     found, asked, choice = drive(post())
     if choice is not None:
@@ -110,42 +111,14 @@ def answer(
         _list(screen, [(found, one) for one in asked])
 
 
-def _user() -> str:
+def user() -> str:
+    """Returns who sits at this terminal."""
     import getpass
 
     try:
         return getpass.getuser()
     except (OSError, KeyError):
         return "another terminal"
-
-
-def _which(run_id: str, waiting: list[Asked], named: str | None) -> Asked:
-    from stretto.core.errors import StoreError, listed
-
-    if named is not None:
-        found = [one for one in waiting if one.request_id == named] or [
-            one for one in waiting if one.request_id.startswith(named)
-        ]
-        if len(found) == 1:
-            return found[0]
-        asks = listed(one.request_id for one in waiting)
-        raise StoreError(f"{named!r} is no open question of run {run_id!r}; it asks {asks}")
-    if not waiting:
-        raise StoreError(f"run {run_id!r} asks nothing (any more)")
-    if len(waiting) > 1:
-        ids = listed(one.request_id for one in waiting)
-        raise StoreError(f"run {run_id!r} asks {len(waiting)} questions; name one of {ids}")
-    return waiting[0]
-
-
-async def unanswered(store: Store, run_id: str) -> list[Asked]:
-    """Returns the questions of a run that nobody has answered, neither in its log nor in its mailbox."""
-    from stretto.cli.places import told
-    from stretto.cli.questions import open_questions
-
-    posted = await store.answers(run_id)
-    asked = open_questions(await told(store, run_id))
-    return [one for request_id, one in asked.items() if request_id not in posted]
 
 
 def questions(
@@ -160,10 +133,10 @@ def questions(
 
     async def look() -> list[tuple[str, Asked]]:
         from stretto.cli.places import existing
+        from stretto.cli.requests import waiting
 
         async with existing(store) as opened:
-            runs = [*await opened.runs(None, status="running"), *await opened.runs(None, status="interrupted")]
-            return [(run.id, asked) for run in runs for asked in await unanswered(opened, run.id)]
+            return [(one.run_id, one.asked) for one in await waiting(opened)]
 
     found = drive(look())
     if as_json:
@@ -182,15 +155,15 @@ def questions(
 
 
 def _list(screen: Screen, found: list[tuple[str, Asked]]) -> None:
-    from stretto.cli.values import short
+    import shlex
+
+    from stretto.cli.requests import form_of, lines_of
 
     for run_id, asked in found:
-        screen.result(f"? {asked.question}", "bold yellow")
-        screen.result(
-            f"  {run_id}  {asked.request_id}" + (f"  ({asked.reason})" if asked.reason else ""), "bright_black"
-        )
-        if asked.details is not None:
-            screen.result(f"  {short(asked.details, 600)}")
+        for text, style in lines_of(asked):
+            screen.result(text, style)
         words = "|".join(asked.choices) or "TEXT"
-        named = f" '{asked.request_id}'" if len(found) > 1 else ""
+        if form_of(asked) is not None:
+            words = "skip, or its answer"
+        named = f" {shlex.quote(asked.request_id)}" if len(found) > 1 else ""
         screen.result(f"  stretto answer {run_id}{named} {words}")
