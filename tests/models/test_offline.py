@@ -1,6 +1,7 @@
 """The offline model: labelled, streamed, deterministic, honest about what it cannot do."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,9 @@ from stretto.models.messages import Message, ToolCall, ToolResult, results_messa
 from stretto.models.model import ModelCall, Reply, ToolOffer
 from stretto.models.offline import UnknownOfflineModel, offline_model
 from stretto.models.offline_arithmetic import expression_in
+from stretto.models.offline_plan import operations_of, plan_of
 from stretto.testing import VirtualClock, run_virtual
-from tests.models.conversing import Conversation, Tools, converse
+from tests.models.conversing import Conversation, Refused, Tools, converse
 from tests.models.workspaces import builtin, calculate, repository
 
 LABEL = "*Written by rules (offline:surveyor), not by a language model.*"
@@ -236,3 +238,35 @@ def test_only_the_last_task_of_a_conversation_is_worked_on():
         return (await run(model, ModelCall(messages=(user_message("1 + 1"), first.message, user_message("hi"))))).text
 
     assert run_virtual(twice()).startswith("Hello.")
+
+
+def test_several_calls_are_written_as_a_plan_where_plans_are_on_offer(tmp_path):
+    folder = repository(tmp_path)
+    (folder / "weather/cli.py").write_text("print('${c1}')  # TODO ${c1}\n")
+    tools, plans = dict(builtin(folder)), []
+
+    def carry_out(operations: list[dict[str, Any]]) -> object:
+        plans.append([operation["tool"] for operation in operations])
+        results = {}
+        for operation in operations:
+            try:
+                output = json.dumps(tools[operation["tool"]][1](**operation["arguments"]))
+                results[operation["id"]] = {"status": "completed", "output": output}
+            except Refused as error:
+                results[operation["id"]] = {"status": "failed", "output": f"Error: {error}"}
+        return {"results": results}
+
+    planned = talk("Survey this repository", {**tools, "ExecutePlan": ({"operations": {}}, carry_out)})
+    assert [name for name, _ in planned.calls] == ["list_files", "ExecutePlan", "ExecutePlan"]
+    assert "read_file" in plans[0]
+    assert "search_files" in plans[0]
+    assert planned.answer == talk("Survey this repository", tools).answer
+    assert "`print('${c1}') # TODO ${c1}`" in planned.answer
+    [search] = [one for one in planned.calls[1][1]["operations"] if one["tool"] == "search_files"]
+    assert search["arguments"] == {"pattern": r"\b(TODO|FIXME|XXX|HACK)\b"}
+
+
+def test_what_looks_like_a_reference_is_written_as_text_in_a_plan():
+    written = plan_of([("write", {"content": "a ${c1} b", "list": [{"x": "${"}], "n": 1})])
+    assert written["operations"][0]["arguments"] == {"content": "a $${c1} b", "list": [{"x": "$${"}], "n": 1}
+    assert list(operations_of(written)) == [("c1", "write", {"content": "a ${c1} b", "list": [{"x": "${"}], "n": 1})]

@@ -18,6 +18,7 @@ from stretto.core.step import Context
 from stretto.models.messages import Message, ToolCall, dumped
 from stretto.models.model import Model, ModelCall, Reply
 from stretto.models.offline_arithmetic import Arithmetic
+from stretto.models.offline_plan import PLAN_TOOL, plan_of
 from stretto.models.offline_reading import Reading
 from stretto.models.offline_rule import Move, Rule
 from stretto.models.offline_shape import shaped
@@ -119,9 +120,12 @@ def label(id: str, sight: Sight) -> str:
 def _calls(sight: Sight, move: Move) -> tuple[ToolCall, ...]:
     made = json.dumps([sight.turn, sight.said, [told.tool for told in sight.results]])
     mark = hashlib.sha256(made.encode()).hexdigest()[:10]
+    calls = [(call.tool, call.arguments) for call in move.calls]
+    if PLAN_TOOL in sight.offers and len(calls) > 1:
+        calls = [(PLAN_TOOL, plan_of(calls))]
     return tuple(
-        ToolCall(f"offline_{mark}_{place}", call.tool, json.dumps(call.arguments, ensure_ascii=False))
-        for place, call in enumerate(move.calls)
+        ToolCall(f"offline_{mark}_{place}", tool, json.dumps(arguments, ensure_ascii=False))
+        for place, (tool, arguments) in enumerate(calls)
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from stretto.models.offline_json import fields_of, json_value
 from stretto.models.offline_rule import Asked, Move, Rule, next_move
-from stretto.models.offline_sight import Sight, fields_of, json_value
+from stretto.models.offline_sight import Sight
 
 CALCULATOR = "CalculatorTool"
 _WORDS = {

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from stretto.models.offline_json import fields_of, items_of, json_value, plain_text, was_cut
 from stretto.models.offline_languages import FETCHED, is_its_own
 from stretto.models.offline_rule import Asked
-from stretto.models.offline_sight import Sight, Told, fields_of, items_of, json_value, plain_text, was_cut
+from stretto.models.offline_sight import Sight, Told
 
 LIST, READ, SEARCH = "list_files", "read_file", "search_files"
 _MCP = "mcp__"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from posixpath import basename
 from typing import Any
 
-from stretto.models.offline_sight import fields_of, items_of
+from stretto.models.offline_json import fields_of, items_of
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*(.*?)\s*(?:;.*)?$")
 _GEM = re.compile(r"^\s*gem\s+['\"]([^'\"]+)['\"](?:\s*,\s*['\"]([^'\"]+)['\"])?", re.MULTILINE)

@@ -110,7 +110,9 @@ def _oddities(seen: Workspace, sight: Sight) -> Iterator[str]:
         ("lines over 200 characters", "lignes de plus de 200 caractères", sorted(long)),
         ("unreadable as text", "illisibles comme texte", sorted(path for path in seen.refused if path in own)),
     ]  # fmt: skip
-    yield sight.say("- Oddities:", "- Anomalies :")
+    sized = any(size is not None for size in own.values())
+    unknown = sight.say(" (sizes are not known)", " (tailles inconnues)")
+    yield sight.say("- Oddities", "- Anomalies") + ("" if sized else unknown) + sight.say(":", " :")
     for english, french, paths in found:
         if paths:
             yield f"  - {sight.say(english, french)}, {len(paths)}: {codes(paths, sight, 5)}"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from stretto.models.offline_json import fields_of
 from stretto.models.offline_rule import Move
-from stretto.models.offline_sight import fields_of
 
 _OF_TYPE: dict[str, tuple[type, ...]] = {
     "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "array": (list,),

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeGuard
-
-from pydantic_core import from_json
+from typing import Any
 
 from stretto.models.messages import Message, calls_of, text_of
 from stretto.models.model import ModelCall, ToolOffer
+from stretto.models.offline_json import fields_of, items_of, json_value
+from stretto.models.offline_plan import PLAN_TOOL, operations_of
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -33,7 +33,6 @@ ENGLISH = words_in(
     "i you we please do to"
 )
 _LANGUAGE = re.compile(r"(?m)^- Answer in (\S+)\.$")
-_CUT = re.compile(r"\n\[The output was cut here: [\d,]+ of its [\d,]+ characters are shown\.\]\Z")
 _CONTEXT = re.compile(r"\n\nContext:\n\{.*\}\s*\Z", re.DOTALL)
 _CORRECTION = "Your answer does not follow the schema:"
 
@@ -95,9 +94,10 @@ class Sight:
                     continue
                 ending = part.get("outcome", "success") if part["part_kind"] == "tool-return" else "failed"
                 arguments = _arguments(call.arguments)
-                found.append(
-                    Told(call.name, arguments, part.get("content"), ending == "success", denied=ending == "denied")
-                )
+                if call.name == PLAN_TOOL:
+                    found += _of_plan(arguments, part.get("content"))
+                else:
+                    found.append(_told(call.name, arguments, part.get("content"), ending))
         return tuple(found)
 
     def told(self, tool: str, arguments: Mapping[str, Any]) -> Told | None:
@@ -148,51 +148,20 @@ def answer_text(content: Any) -> str:
     return written or " ".join(str(label) for label in items_of(given.get("labels")))
 
 
-def plain_text(content: Any) -> str:
-    """Returns a result's text: as it is, or out of the object with nothing but ``content`` that MCP servers give."""
-    given = fields_of(json_value(content))
-    inner = given.get("content") if len(given) == 1 else None
-    if isinstance(inner, str):
-        return inner
-    return _CUT.sub("", content) if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-
-
-def json_value(content: Any, *, partial: bool = False) -> Any:
-    """Returns a result as JSON values, None when it is no JSON; of text that was cut (or is ``partial``) its start."""
-    if not isinstance(content, str):
-        return content
-    whole = _CUT.sub("", content)
-    try:
-        return from_json(whole, allow_partial="trailing-strings" if partial or whole != content else False)
-    except ValueError:
-        return None
-
-
-def was_cut(content: Any) -> bool:
-    """Says whether only the beginning of a result is shown."""
-    return isinstance(content, str) and _CUT.search(content) is not None
-
-
-def fields_of(value: Any) -> dict[str, Any]:
-    """Returns a JSON object's fields, none for any other value."""
-    return value if _is_object(value) else {}
-
-
-def items_of(value: Any) -> list[Any]:
-    """Returns a JSON array's items, none for any other value."""
-    return value if _is_array(value) else []
-
-
-def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
-
-
-def _is_array(value: Any) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
-
-
 def _has(message: Message, kind: str) -> bool:
     return any(part.get("part_kind") == kind for part in message.get("parts", ()))
+
+
+def _told(tool: str, arguments: Mapping[str, Any], content: Any, ending: str) -> Told:
+    return Told(tool, arguments, content, ending in ("success", "completed"), denied=ending == "denied")
+
+
+def _of_plan(arguments: Mapping[str, Any], content: Any) -> Iterator[Told]:
+    """Yields what the operations of a plan came to, as if each had been called."""
+    results = fields_of(fields_of(json_value(content)).get("results"))
+    for id, tool, given in operations_of(arguments):
+        result = fields_of(results.get(id))
+        yield _told(tool, given, result.get("output", ""), str(result.get("status", "failed")))
 
 
 def _arguments(text: str) -> Mapping[str, Any]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from stretto.models.offline_batch import answers_in
 from stretto.models.offline_chapter import Chapter, code
+from stretto.models.offline_json import fields_of, items_of, json_value, plain_text
 from stretto.models.offline_reading import CHAPTERS, WHOLE, chapters_of
 from stretto.models.offline_rule import Asked, Move, Rule, next_move
-from stretto.models.offline_sight import Sight, Told, fields_of, items_of, json_value, plain_text
+from stretto.models.offline_sight import Sight, Told
 
 PARALLEL, DELEGATE, SPAWN, TODO, MEMORY = (
     "ParallelTasksTool", "DelegateTaskTool", "SpawnAgentTool", "TodoTool", "MemoryTool",
@@ -229,9 +230,7 @@ def _written(sight: Sight) -> str:
         return ""
     if told.ok:
         return sight.say(f"The report is also kept in {code(FILE)}.", f"Le rapport est aussi dans {code(FILE)}.")
-    if told.denied:
-        return sight.say(
-            f"{code(FILE)} was not written: it was not approved.", f"{code(FILE)} n'a pas été écrit : c'est refusé."
-        )
     why = code(_reason(told))
+    if told.denied:
+        return sight.say(f"{code(FILE)} was not written. {why}", f"{code(FILE)} n'a pas été écrit. {why}")
     return sight.say(f"{code(FILE)} could not be written: {why}", f"{code(FILE)} n'a pas pu être écrit : {why}")
