@@ -82,7 +82,12 @@ class Provider:
         body = await request.json()
         key = request.headers.get("authorization", "").removeprefix("Bearer ") or request.headers.get("x-api-key", "")
         self.requests.append(
-            {"path": request.url.path, "body": body, "headers": dict(request.headers), "at": time.time()}
+            {
+                "path": request.url.path,
+                "body": body,
+                "headers": dict(request.headers),
+                "client": request.client and request.client.port,
+            }
         )
         behaviour = self.behaviour
         if key.startswith("sk-wrong"):

@@ -13,6 +13,8 @@ TOKENS_PER_MESSAGE = 4
 """What the frame of a message takes, about."""
 DEFAULT_OUTPUT = 4096
 """How many tokens an answer is taken to have at the most, when neither the call nor the model says."""
+DEFAULT_WITH_THINKING = 16_384
+"""The same for an answer that is to be thought about: reasoning counts as output."""
 
 
 def tokens_of(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stretto.core.errors import CircuitOpen, DefinitionError
@@ -22,7 +23,7 @@ from stretto.models.errors import (
     failure,
     was_refused,
 )
-from stretto.models.estimate import DEFAULT_OUTPUT, input_tokens, tokens_in
+from stretto.models.estimate import DEFAULT_OUTPUT, DEFAULT_WITH_THINKING, input_tokens, tokens_in
 from stretto.models.messages import dumped, loaded
 from stretto.models.model import Model, ModelCall, Reply
 from stretto.models.pricing import Prices, known_models, near
@@ -62,8 +63,8 @@ class LanguageModel(Model):
 
     ``source`` is one of pydantic-ai's models, or a function that makes one in the event loop which asks for it.
     ``secrets`` are taken out of every error text. Costs are reserved before a request: input tokens are estimated (four
-    characters each), output tokens are ``max_tokens`` of the call, or else ``max_output``, or 4,096. Under a budget
-    that bound is sent to the provider, so that it holds.
+    characters each), output tokens are ``max_tokens`` of the call, or else ``max_output``, or 4,096
+    (16,384 with thinking). Under a budget that bound is sent to the provider, so that it holds.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class LanguageModel(Model):
         ledger = context.resource(Ledger)
         sent = input_tokens(input)
         asked: int | None = input.max_tokens or input.settings.get("max_tokens")
-        most = asked or self.max_output or DEFAULT_OUTPUT
+        most = asked or self.max_output or (DEFAULT_WITH_THINKING if input.thinking else DEFAULT_OUTPUT)
         cost = self.prices.cost(self.id, Usage(input_tokens=sent, output_tokens=most))
         with ledger.reserve(context.path, sent + most, cost):
             bound = asked if ledger.budget is None else most
@@ -158,6 +159,8 @@ class _Exchange:
             client: Any = getattr(provider, "client", None)
             if getattr(client, "max_retries", None) != 0:  # a client that is told per request makes a copy of itself
                 made["max_retries"] = 0
+        if self._reads_text_as_output(provider):
+            made["tool_choice"] = "required"
         made.update(call.settings)
         told = (("temperature", call.temperature), ("max_tokens", self.bound), ("thinking", call.thinking))
         made.update({name: value for name, value in told if value is not None})
@@ -186,16 +189,24 @@ class _Exchange:
         self.output_tool = name if all(tool.name != name for tool in call.tools) else f"{name}_output"
         made.output_object = OutputObjectDefinition(json_schema=schema, name=name)
         profile = provider.profile
-        if profile.get("supports_tools", True):
-            made.output_mode = "auto"
-            made.output_tools = [
-                ToolDefinition(
-                    name=self.output_tool, description="The final answer.", parameters_json_schema=schema, kind="output"
-                )
-            ]
+        answer = ToolDefinition(
+            name=self.output_tool, description="The final answer.", parameters_json_schema=schema, kind="output"
+        )
+        if self._reads_text_as_output(provider):
+            made.output_object = None
+            made.function_tools.append(replace(answer, kind="function"))
+        elif profile.get("supports_tools", True):
+            made.output_mode, made.output_tools = "auto", [answer]
         else:
             made.output_mode = "native" if profile.get("supports_json_schema_output", False) else "prompted"
         return made
+
+    def _reads_text_as_output(self, provider: ProviderModel) -> bool:
+        """Says whether pydantic-ai would take words beside an output tool for JSON and fail, as it does for Mistral.
+
+        There the output is offered as one of the tools, of which one must be called.
+        """
+        return self.call.output is not None and provider.system == "mistral"
 
     def _hear(self, event: ModelResponseStreamEvent) -> None:
         from pydantic_ai import messages as theirs
