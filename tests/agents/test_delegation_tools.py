@@ -8,12 +8,16 @@ import pytest
 
 from stretto.agents.crew import Delegation
 from stretto.agents.delegation import DELEGATION_TOOLS, DelegateTaskTool, ParallelTasksTool, SpawnAgentTool
+from stretto.agents.task import Task
+from stretto.agents.validation import Proposal, Validation, Verdict
 from stretto.core.errors import DefinitionError, HumanAborted, UnknownSetting
 from stretto.core.events import Progress
-from stretto.core.ledger import Usage
+from stretto.core.ledger import Budget, Usage
 from stretto.core.outcome import Failed
+from stretto.core.step import Context
 from stretto.testing import Scripted, run_virtual
-from stretto.tools.tool import ToolFailed, WrongArguments
+from stretto.tools.function import tool
+from stretto.tools.tool import Invocation, ToolFailed, WrongArguments
 from tests.agents.delegating import (
     agent,
     at,
@@ -90,8 +94,6 @@ def test_a_childs_model_is_named_with_or_without_its_provider(model: str, provid
 
 
 def test_the_language_and_the_conversation_are_passed_on() -> None:
-    from stretto.agents.task import Task
-
     boss = scripted(calls(spawn("coder")), "voilà", "fini")
     watch(registry(lead(), lead=boss).get("lead"), Task(description="va", locale="fr", workflow_id="w1"))
     assert "Answer in French." in boss.seen[1].system
@@ -283,17 +285,12 @@ def test_a_child_that_takes_too_long_is_stopped_and_told() -> None:
 def test_a_sub_agent_that_is_given_a_delegation_tool_all_the_same_is_refused() -> None:
     known = registry(lead(), agent("w"), lead=scripted(), w=scripted("ok"))
     [tool] = [each for each in known.get("lead").tools if isinstance(each, DelegateTaskTool)]
-    from stretto.tools.tool import Invocation
-
     arguments = {"operation": "delegate", "agent_id": "w", "prompt": "x"}
     with pytest.raises(ToolFailed, match=r"PERMISSION_DENIED. only the primary agent delegates"):
         run_virtual(tool, Invocation(arguments=arguments, level=2))
 
 
 def test_a_tool_that_starts_an_agent_below_a_sub_agent_is_refused_at_the_door() -> None:
-    from stretto.core.step import Context
-    from stretto.tools.function import tool
-
     third = registry(agent("third"), third=scripted("never")).get("third")
 
     @tool(reads=())
@@ -311,8 +308,6 @@ def test_a_tool_that_starts_an_agent_below_a_sub_agent_is_refused_at_the_door() 
 
 
 def test_a_human_who_ends_the_run_ends_it_also_inside_a_child() -> None:
-    from stretto.tools.function import tool
-
     @tool(reads=())
     def ask() -> str:
         """Is refused."""
@@ -346,3 +341,46 @@ def test_what_children_take_and_cost_is_theirs_and_their_parents() -> None:
     }  # fmt: skip
     total = run.outcome.unwrap().metrics
     assert (total.cost, total.usage.input_tokens, total.usage.cached_tokens) == (3.5, 220, 60)
+
+
+def test_people_are_asked_about_work_for_others_and_not_about_looking() -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Noting(Validation):
+        async def validate(self, context: Context, proposal: Proposal) -> Verdict:
+            asked.append((str(proposal.arguments["operation"]), f"{proposal.type} {proposal.risk}"))
+            return Verdict(approved=proposal.risk != "high", arguments=proposal.arguments, reason="too much")
+
+    look_on = [("SpawnAgentTool", {"operation": "list_children"}), ("DelegateTaskTool", {"operation": "list_agents"})]
+    stop = ("SpawnAgentTool", {"operation": "terminate", "child_id": "nobody"})
+    work = [spawn("a", model="w"), delegate("w"), batch(("w", "x"))]
+    boss = scripted(calls(*work), calls(*look_on, stop), "done")
+    run = watch(registry(lead(), agent("w"), lead=boss, w=scripted("ok", forever=True)).get("lead"),
+                resources=[Noting()])  # fmt: skip
+    assert dict(asked) == {
+        "spawn": "sub_agent medium", "delegate": "sub_agent medium", "execute_batch": "sub_agent high",
+        "list_children": "sub_agent low", "list_agents": "sub_agent low", "terminate": "sub_agent low",
+    }  # fmt: skip
+    assert "too much" in outputs(run)[2]
+
+
+def test_a_child_whose_server_of_mcp_is_not_configured_fails_with_the_servers_that_are() -> None:
+    class Servers:
+        async def tools(self, servers: Any) -> Any:
+            raise DefinitionError(f"there is no MCP server {servers[0]!r}; there are 'files'")
+
+        def describe(self) -> str:
+            return ""
+
+    known = registry(lead(), lead=scripted(calls(spawn("a", mcp_servers=["fils"])), "done"))
+    [answer] = outputs(watch(known.get("lead", mcp=Servers())))
+    assert answer == "[EXECUTION_FAILED] the sub-agent 'a' failed: there is no MCP server 'fils'; there are 'files'"
+
+
+def test_children_spend_from_the_budget_of_the_run() -> None:
+    dear = scripted(Scripted(text="no", usage=Usage(input_tokens=90, output_tokens=20)), forever=True)
+    boss = scripted(calls(spawn("a", model="dear"), spawn("b", model="cheap")), "done")
+    known = registry(lead(), lead=boss, dear=dear, cheap=scripted("yes"))
+    first, second = outputs(watch(known.get("lead"), budget=Budget(tokens=100)))
+    assert first.startswith("[EXECUTION_FAILED] the sub-agent 'a' failed: the call at 'lead/tools/SpawnAgentTool/run/a")
+    assert second["report"] == "yes"

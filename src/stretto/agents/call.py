@@ -16,7 +16,7 @@ from stretto.core.events import Said
 from stretto.core.resources import Clock
 from stretto.core.step import Context, Request, Step
 from stretto.models.messages import Ending, ToolCall
-from stretto.tools.tool import Invocation, Tool, Touches, WrongArguments
+from stretto.tools.tool import Invocation, Tool, ToolRisk, Touches, WrongArguments
 
 MAX_OUTPUT = 50_000
 """How many characters of a tool's output a model is shown unless its agent says otherwise."""
@@ -61,6 +61,7 @@ class Prepared:
     call: ToolCall = field(repr=False)
     invocation: Invocation = field(repr=False)
     touches: Touches = field(default_factory=Touches, repr=False)
+    risk: ToolRisk = field(default="low", repr=False)
     problem: str = ""
     allowed: bool = field(default=False, repr=False)
 
@@ -80,10 +81,11 @@ def prepare(call: ToolCall, tools: Mapping[str, Tool], caller: Invocation) -> Pr
         return Prepared(arguments={}, call=call, invocation=invocation, problem=str(error))
     try:
         arguments = dict(tool.check(given))
-        touches = tool.touches(arguments)
+        touches, risk = tool.touches(arguments), tool.risk_of(arguments)
     except Exception as error:  # noqa: BLE001  # WrongArguments, or a tool's own mistake: the model is told of both
         return Prepared(arguments=given, call=call, invocation=invocation, problem=words(error))
-    return Prepared(arguments=arguments, call=call, invocation=invocation.with_arguments(arguments), touches=touches)
+    told = invocation.with_arguments(arguments)
+    return Prepared(arguments=arguments, call=call, invocation=told, touches=touches, risk=risk)
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
@@ -193,7 +195,7 @@ class Calling(Step[Prepared, CallResult]):
             validation = None
         if validation is not None:
             proposal = Proposal(
-                type=_KINDS[tool.origin], name=tool.name, operation=operation, risk=tool.risk,
+                type=_KINDS[tool.origin], name=tool.name, operation=operation, risk=input.risk,
                 destructive=tool.destructive, arguments=input.arguments, agent_id=input.invocation.agent_id,
                 details={"server": tool.server} if tool.server else {}, check=tool.check,
             )  # fmt: skip
@@ -205,7 +207,7 @@ class Calling(Step[Prepared, CallResult]):
                 question=f"{operation}, which may destroy or send what cannot be taken back: may it?",
                 details={"tool": tool.name, "arguments": input.arguments, "agent_id": input.invocation.agent_id},
                 topic="approval",
-                risk=tool.risk,
+                risk=input.risk,
                 value=dict(input.arguments),
             )
         )

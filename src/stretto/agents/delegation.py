@@ -80,6 +80,10 @@ class DelegationTool(Tool):
         """Says that nothing is touched."""
         return Touches()
 
+    def risk_of(self, arguments: Mapping[str, Any]) -> ToolRisk:
+        """Says that looking and stopping do little harm: only what gives work to others bears the tool's risk."""
+        return self.risk if isinstance(self._read(arguments), Spawn | Delegate | ExecuteBatch) else "low"
+
     def _read(self, arguments: Mapping[str, Any]) -> Arguments:
         by_name = {operation_of(model): model for model in self.operations}
         wanted = arguments.get("operation")

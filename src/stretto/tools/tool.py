@@ -93,6 +93,10 @@ class Tool(Step["Invocation | Mapping[str, Any]", Any]):
         """Says what a call with these (checked) arguments reads and writes."""
         return Touches(known=False)
 
+    def risk_of(self, arguments: Mapping[str, Any]) -> ToolRisk:
+        """Says how much harm a call with these (checked) arguments can do."""
+        return self.risk
+
     @abstractmethod
     async def execute(self, input: Invocation | Mapping[str, Any], context: Context) -> Any:
         """Does what is asked, and returns a JSON value or text; raises ``ToolFailed`` with words for the model."""
