@@ -1,4 +1,4 @@
-"""Servers that speak the protocol by hand, over stdio, and misbehave as they are told: ``python this_file.py MANNERS``."""
+"""Servers that speak the protocol by hand over stdio, and misbehave as they are told: ``python FILE MANNERS``."""
 
 import json
 import os
@@ -26,6 +26,7 @@ class Server:
         tool("echo", {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}),
         tool("look", annotations={"readOnlyHint": True}),
         tool("wait", annotations={"readOnlyHint": True}),
+        tool("hold"),
         tool("die"),
         tool("again", annotations={"readOnlyHint": False, "destructiveHint": False, "idempotentHint": True}),
         tool("wipe", annotations={"readOnlyHint": False}),
@@ -116,6 +117,8 @@ class Server:
         while id not in self.cancelled and time.monotonic() < end:
             time.sleep(0.005)
 
+    do_hold = do_wait
+
     def do_die(self, arguments, params, id):
         print("something is very wrong", file=sys.stderr, flush=True)
         os._exit(3)
@@ -155,16 +158,15 @@ class Server:
 
     def do_ask(self, arguments, params, id):
         properties = {"city": {"type": "string", "minLength": 2}, "days": {"type": "integer"}}
-        schema = {"type": "object", "properties": properties, "required": ["city", "days"]}
-        return self.text(
-            json.dumps(self.ask_client("elicitation/create", {"message": "Where?", "requestedSchema": schema}))
-        )
+        return self.elicit("Where?", {"type": "object", "properties": properties, "required": ["city", "days"]})
 
     def do_confirm(self, arguments, params, id):
-        schema = {"type": "object", "properties": {"sure": {"type": "boolean"}}, "required": ["sure"]}
-        return self.text(
-            json.dumps(self.ask_client("elicitation/create", {"message": "Sure?", "requestedSchema": schema}))
-        )
+        properties = {"sure": {"type": "boolean"}}
+        return self.elicit("Sure?", {"type": "object", "properties": properties, "required": ["sure"]})
+
+    def elicit(self, message, schema):
+        params = {"message": message, "requestedSchema": schema}
+        return self.text(json.dumps(self.ask_client("elicitation/create", params)))
 
     def do_change(self, arguments, params, id):
         self.tools = (*self.tools, tool("new"))
@@ -252,8 +254,7 @@ class Liar(Server):
         tool("good"),
         tool("twice"),
         tool("twice"),
-        tool("no schema", {"type": "strange"}),
-        tool("not an object", {"type": "array"}),
+        tool("no schema", {"type": "object", "properties": {"a": {"type": "strange"}}}),
         tool("large", {"type": "object", "description": "x" * 200_000}),
         tool("far", {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/schema"}}}),
         tool("../../etc/passwd"),
@@ -261,10 +262,9 @@ class Liar(Server):
         tool("x" * 100),
         tool("long words", description="y" * 100_000),
         tool("result", outputSchema={"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}),
-        tool("output", outputSchema={"type": "strange"}),
+        tool("output", outputSchema={"type": "object", "properties": {"a": {"type": "strange"}}}),
         tool("nonsense"),
     )
-    tools = tuple({**each, "description": each["description"]} for each in tools)
 
     def do_good(self, arguments, params, id):
         return self.text("good")
@@ -279,6 +279,12 @@ class Liar(Server):
 
     def do_nonsense(self, arguments, params, id):
         return {"content": "not a list"}
+
+
+class Forger(Server):
+    """Has tools that the protocol does not allow."""
+
+    tools = (tool("good"), tool("bad", {"type": "array"}))
 
 
 class Crowd(Server):

@@ -101,11 +101,7 @@ class McpConnection:
                 await anyio.sleep(max(0.0, self._ended_at + pause - anyio.current_time()))
                 self.restarts += 1
             self.state, self._link = "connecting", Link(self.name, self.config, self.tail)
-            try:
-                await self._group.start(self._own, self._link)
-            finally:
-                if self.state == "connecting":  # whoever needed it was cancelled
-                    self.state = "idle"
+            await self._group.start(self._own, self._link)
             return self._link
 
     async def start(self) -> None:
@@ -139,13 +135,15 @@ class McpConnection:
         finally:
             self.listed = None
             late = handshake.cancelled_caught and link.opened is None
+            if failure is None and link.opened is None and not late:
+                link.why = link.why or "is not needed any more"  # whoever needed it was cancelled
             obituary = link.bury(failure, late=late)
             if not link.why:
                 self._failures, self._ended_at = self._failures + 1, anyio.current_time()
                 self.last_error = str(obituary)
                 if self.state in ("ready", "connecting"):
                     self.state = "failed"
-            elif self.state == "ready":
+            elif self.state in ("ready", "connecting"):
                 self.state = "idle"
         if link.opened is None:
             raise obituary from failure

@@ -96,7 +96,11 @@ class Link:
 
     def words(self, error: BaseException, most: int = _WORDS) -> str:
         """Returns an error's words, without secrets, cut."""
-        text = cleaned(str(error) or type(error).__name__, self.config.secrets)
+        said = str(error) or type(error).__name__
+        if isinstance(error, ValidationError):
+            problems = error.errors(include_url=False, include_input=False)[:3]
+            said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
+        text = cleaned(said, self.config.secrets)
         return text if len(text) <= most else text[:most] + "…"
 
     def _refusal(self, what: str) -> McpUnreachable:

@@ -173,21 +173,22 @@ class ServerProcess:
 
     async def stop(self) -> None:
         """Ends the process and all that it started within ``stop_timeout``: end of input, SIGTERM, SIGKILL."""
-        grace = self._config.stop_timeout / 2
+        grace = self._config.stop_timeout / 3
         family = self._family()
         try:
             if not self.why:
                 await _close(self._process.stdin)
                 await self.ended(grace)
             await terminate_posix_process_tree(self._process, grace)
-            await self.ended(grace)
-        finally:
             for relative in family:  # also those that have left the group, as browsers do
                 with contextlib.suppress(psutil.Error):
                     relative.kill()
+            await self.ended(grace)
+        finally:
             os.close(self._lifeline)
             for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
                 await _close(stream)
+            _close_transport(self._process)
 
     def _family(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
@@ -221,6 +222,15 @@ async def _spawned(argv: list[str], cwd: str | None, env: dict[str, str], lifeli
 def _pipe(stream: ByteReceiveStream | None) -> ByteReceiveStream:
     assert stream is not None, "it was opened with a pipe"
     return stream
+
+
+def _close_transport(process: Process) -> None:
+    """Closes asyncio's side of the pipes, which else stay open while anybody else holds them."""
+    transport = getattr(getattr(process, "_process", None), "_transport", None)
+    close = getattr(transport, "close", None)
+    if callable(close):
+        with contextlib.suppress(PermissionError):
+            close()
 
 
 async def _close(stream: anyio.abc.AsyncResource | None) -> None:
