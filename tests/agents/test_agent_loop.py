@@ -426,6 +426,12 @@ def test_what_was_cut_short_earlier_is_mended_and_foreign_prompts_are_left_out()
     assert recent(exchange(3)[1:], 50, "now") == []
 
 
+def test_an_id_that_a_provider_uses_twice_pairs_no_call_with_an_older_result() -> None:
+    first, second = exchange(1), exchange(1)[:2]
+    shown = recent([*first, *second], 50, "now")
+    assert kinds(shown) == [["user-prompt"], ["tool-call"], ["tool-return"], ["text"], ["user-prompt"]]
+
+
 def test_a_task_that_is_said_twice_on_purpose_is_heard_twice() -> None:
     history = exchange(1)
     shown = recent(history, 50, "question 1")

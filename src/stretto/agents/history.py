@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise, takewhile
 from typing import Any
 
 from stretto.models.estimate import CHARACTERS_PER_TOKEN
@@ -57,28 +57,33 @@ def paired(messages: Sequence[Message]) -> list[Message]:
 
     A message of which nothing is left is left out.
     """
-    results = {id for message in messages for id in _ids(message, "tool-return")}
-    called: set[str] = set()
     kept: list[Message] = []
-    for message in messages:
-        parts = [part for part in message.get("parts", ()) if _has_partner(part, called, results)]
-        called.update(_ids({"parts": parts}, "tool-call"))
+    called: set[str] = set()
+    for place, message in enumerate(messages):
+        if message.get("kind") == "response":
+            called = set(_answered(messages[place + 1 :])) & set(_ids(message, "tool-call"))
+        parts = [part for part in message.get("parts", ()) if _has_partner(part, called)]
         if parts:
             kept.append(message if len(parts) == len(message["parts"]) else {**message, "parts": parts})
     return kept
 
 
+def _answered(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yields the ids of the calls that are answered before the next response; some providers use an id twice."""
+    for message in takewhile(lambda message: message.get("kind") != "response", messages):
+        yield from _ids(message, "tool-return")
+        yield from _ids(message, "retry-prompt")
+
+
 def _ids(message: Mapping[str, Any], kind: str) -> list[str]:
-    return [part["tool_call_id"] for part in message.get("parts", ()) if part.get("part_kind") == kind]
+    parts = message.get("parts", ())
+    return [part["tool_call_id"] for part in parts if part.get("part_kind") == kind and part.get("tool_name")]
 
 
-def _has_partner(part: Mapping[str, Any], called: set[str], results: set[str]) -> bool:
+def _has_partner(part: Mapping[str, Any], called: set[str]) -> bool:
     kind = part.get("part_kind")
-    if kind == "tool-call":
-        return part["tool_call_id"] in results
-    if kind == "tool-return" or (kind == "retry-prompt" and part.get("tool_name")):
-        return part["tool_call_id"] in called
-    return True
+    of_a_call = kind in ("tool-call", "tool-return") or (kind == "retry-prompt" and part.get("tool_name"))
+    return not of_a_call or part["tool_call_id"] in called
 
 
 def has_results(message: Mapping[str, Any]) -> bool:
