@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stretto.agents.plan_mode import PLAN_TOOL
 from stretto.agents.registry import AgentRegistry
 from stretto.core.errors import BranchCancelled
 from stretto.core.events import Event, StepCompleted
@@ -160,3 +161,24 @@ def test_one_child_can_be_stopped_from_outside_and_the_others_go_on() -> None:
     [use] = run.outcome.unwrap().tool_uses
     assert '"completed":1,"failed":1' in use.output
     assert "the sub-agent 'w' was stopped: not this one" in use.output
+
+
+def test_in_a_plan_sub_agents_use_what_others_have_reported() -> None:
+    writer = scripted(lambda call: f"joined: {call.messages[-1]['parts'][-1]['content']}")
+    operations = [
+        {"id": "one", "tool": "SpawnAgentTool", "arguments": spawn("one", "first", model="reader")[1]},
+        {"id": "two", "tool": "SpawnAgentTool", "arguments": spawn("two", "second", model="reader")[1]},
+        {
+            "id": "all",
+            "tool": "SpawnAgentTool",
+            "arguments": spawn("all", "Join ${one.report} and ${two.report}", model="writer")[1],
+        },
+    ]
+    boss = scripted(calls((PLAN_TOOL, {"operations": operations})), "done", "done")
+    reader = scripted(lambda call: f"read {call.messages[-1]['parts'][-1]['content']}", forever=True)
+    known = registry(lead(plan_mode=True), lead=boss, reader=reader, writer=writer)
+    run = watch(known.get("lead"))
+    report = run.outcome.unwrap()
+    assert any("joined: Join read first and read second" in use.output for use in report.tool_uses)
+    levels = {event.agent_id: event.level for event in run.log if event.kind == "agent_started"}
+    assert sorted(levels.values()) == [1, 2, 2, 2]
