@@ -103,6 +103,7 @@ def alone(tmp_path, monkeypatch):
     """A directory, a store and a terminal of the page's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRETTO_DATABASE", str(tmp_path / "runs.db"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -139,4 +140,7 @@ def test_every_block_of_a_page_does_what_the_page_says(page, alone):
                 Path(block.file).write_text(block.text, "utf-8")
         elif block.language == "toml":
             tomllib.loads(block.text)
+            if block.file:
+                Path(block.file).parent.mkdir(exist_ok=True)
+                Path(block.file).write_text(block.text, "utf-8")
     assert os.getcwd() == str(alone)

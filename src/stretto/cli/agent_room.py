@@ -61,6 +61,13 @@ class AgentRoom:
                 raise broken
         return self.registry.get(wanted)
 
+    def use_model(self, id: str) -> None:
+        """Lets all agents ask this model instead of those that they name; raises what ``Models.get`` raises."""
+        self.models.get(id)
+        for known in self.agents:
+            choice = known.config.llm.model_copy(update={"model": id})
+            self.registry.add(known.config.model_copy(update={"llm": choice}), replace=True)
+
     def resources(self) -> Sequence[Any]:
         """Returns what steps obtain from their context: the archive, the approvals, the servers, the embedder."""
         given = (self.store.archive, self.approvals, self.servers, self.embedder)
