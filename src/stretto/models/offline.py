@@ -64,7 +64,7 @@ class OfflineModel(Model):
 
     async def execute(self, input: ModelCall, context: Context) -> Reply:
         """Streams the move of the first rule that the conversation fits."""
-        sight = Sight(input)
+        sight = Sight(input, self.id)
         move = self.move(sight)
         text, calls = self._text(sight, move), _calls(sight, move)
         usage = _usage(input, text, calls)
@@ -92,7 +92,7 @@ class OfflineModel(Model):
             written = shaped(sight.asked.output, move)
             if written is not None:
                 return written
-        return f"{move.text.rstrip()}\n\n{label(self.id, sight)}"
+        return f"{move.text.rstrip()}\n\n{sight.label}"
 
     async def _stream(self, text: str, calls: tuple[ToolCall, ...], input: ModelCall, context: Context) -> None:
         clock = context.resource(Clock)
@@ -107,14 +107,6 @@ class OfflineModel(Model):
 def offline_model(name: str, *, words_per_second: float | None = WORDS_PER_SECOND) -> Model:
     """Returns the offline model of a name, ``surveyor`` or ``reader``; raises ``UnknownOfflineModel``."""
     return OfflineModel(name, words_per_second)
-
-
-def label(id: str, sight: Sight) -> str:
-    """Returns the line that says what made an answer."""
-    return sight.say(
-        f"*Written by rules ({id}), not by a language model.*",
-        f"*Écrit par des règles ({id}), non par un modèle de langage.*",
-    )
 
 
 def _calls(sight: Sight, move: Move) -> tuple[ToolCall, ...]:

@@ -15,10 +15,10 @@ from stretto.models.offline_sight import Sight, words_in
 from stretto.models.offline_structure import Structure
 
 CHAPTERS: tuple[Chapter, ...] = (Structure(), Dependencies(), Quality())
-WHOLE = words_in(
-    "survey overview inventory repository codebase inventaire dépôt aperçu résumé analyse analyze analyser"
-)
-"""Words of tasks that ask for every chapter."""
+SURVEY = words_in("survey inventory inventaire")
+"""Words of tasks that ask for every chapter, whatever else they name."""
+REPOSITORY = words_in("repository repo codebase overview dépôt aperçu")
+"""Words of tasks that ask for every chapter unless they name some."""
 _FOCUS = re.compile(r"(?im)^\W*focus\W*:(.*)$")
 
 
@@ -45,12 +45,14 @@ class Reading(Rule):
 def chapters_of(sight: Sight) -> tuple[Chapter, ...]:
     """Returns the chapters that a task asks for: what its line FOCUS names, else what all of it names."""
     line = " ".join(_FOCUS.findall(sight.task))
-    for text in filter(None, (line, sight.task)):
-        words = {word.lower() for word in re.findall(r"[^\W\d_]+", text)}
-        named = tuple(chapter for chapter in CHAPTERS if words & chapter.words)
-        if named:
-            return named
-    return CHAPTERS if sight.words() & WHOLE else ()
+    focused, words = _named(words_in(line)), sight.words()
+    if focused or not words & SURVEY:
+        return focused or _named(words) or (CHAPTERS if words & REPOSITORY else ())
+    return CHAPTERS
+
+
+def _named(words: frozenset[str]) -> tuple[Chapter, ...]:
+    return tuple(chapter for chapter in CHAPTERS if words & chapter.words)
 
 
 def _stages(sight: Sight, seen: Workspace, chapters: Sequence[Chapter]) -> Iterator[tuple[str, Sequence[Asked | None]]]:

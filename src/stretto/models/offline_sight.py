@@ -50,9 +50,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Sight:
-    """A conversation as the rules see it; everything in it follows from the ``ModelCall``."""
+    """A conversation as the rules see it; everything in it follows from the ``ModelCall``. ``id`` is the model's."""
 
     asked: ModelCall
+    id: str
 
     @cached_property
     def offers(self) -> Mapping[str, ToolOffer]:
@@ -124,6 +125,14 @@ class Sight:
     def say(self, english: str, french: str) -> str:
         """Returns the one of two sentences that is in the language of the answer."""
         return french if self.french else english
+
+    @property
+    def label(self) -> str:
+        """The line that says what has made an answer."""
+        return self.say(
+            f"*Written by rules ({self.id}), not by a language model.*",
+            f"*Écrit par des règles ({self.id}), non par un modèle de langage.*",
+        )
 
     def words(self) -> frozenset[str]:
         """Returns the words of the task, in small letters."""

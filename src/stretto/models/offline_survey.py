@@ -10,7 +10,7 @@ from typing import Any
 from stretto.models.offline_batch import answers_in
 from stretto.models.offline_chapter import Chapter, code
 from stretto.models.offline_json import fields_of, items_of, json_value, plain_text
-from stretto.models.offline_reading import CHAPTERS, WHOLE, chapters_of
+from stretto.models.offline_reading import CHAPTERS, chapters_of
 from stretto.models.offline_rule import Asked, Move, Rule, next_move
 from stretto.models.offline_sight import Sight, Told
 
@@ -35,8 +35,7 @@ class Survey(Rule):
 
     def fits(self, sight: Sight) -> bool:
         """Says whether the task asks for a survey, and sub-agents can be given parts of it."""
-        wide = len(chapters_of(sight)) > 1 or bool(sight.words() & WHOLE)
-        return wide and bool(_way(sight))
+        return len(chapters_of(sight)) > 1 and bool(_way(sight))
 
     def move(self, sight: Sight) -> Move:
         """Plans, delegates, joins; proposes at the end to write the report to a file."""
@@ -76,18 +75,13 @@ def _todo(sight: Sight, chapter: Chapter) -> Asked | None:
 
 
 def _completed(sight: Sight) -> list[Asked]:
+    """Returns the calls that tick off the parts of which a report has come back."""
     if not sight.takes(TODO, "operation", "task_id"):
         return []
-    ids = [
-        _field(told.content, "id", "task_id") for told in sight.of(TODO) if told.arguments.get("operation") == "create"
-    ]
-    return [Asked(TODO, {"operation": "complete", "task_id": id}) for id in ids if id]
-
-
-def _field(content: Any, *names: str) -> str:
-    value = fields_of(json_value(content))
-    own = next((value[name] for name in names if isinstance(value.get(name), str)), "")
-    return own or next((found for inner in value.values() if (found := _field(inner, *names))), "")
+    created = [told for told in sight.of(TODO) if told.arguments.get("operation") == "create"]
+    ids = [str(fields_of(json_value(told.content)).get("id", "")) for told in created]
+    done = [id for id, part in zip(ids, _parts(sight), strict=False) if id and not part.failed]
+    return [Asked(TODO, {"operation": "complete", "task_id": id}) for id in done]
 
 
 # -- who does what ---------------------------------------------------------------------------------------------------
@@ -216,7 +210,7 @@ def _memory(sight: Sight) -> Asked | None:
 
 def _writing(sight: Sight) -> Asked | None:
     tool = _writer(sight)
-    return Asked(tool, {"path": FILE, "content": joined(sight)}) if tool else None
+    return Asked(tool, {"path": FILE, "content": f"{joined(sight)}\n{sight.label}\n"}) if tool else None
 
 
 def _writer(sight: Sight) -> str:
