@@ -90,6 +90,37 @@ def test_an_agent_is_described_by_a_configuration_or_by_name() -> None:
         Agent(model=agent.model, max_tool_iterations=201)
 
 
+def test_agents_work_in_a_row_and_as_operations_of_a_plan() -> None:
+    from stretto import Operation, PlannedWorkflow, SequentialWorkflow, analyze_dependencies
+
+    first, second = helper("It rains."), Agent(name="second", model=ScriptedModel("Take a coat.", "Both.", "One."))
+    row: Report = run_virtual(SequentialWorkflow(name="row", steps=(first, second)), "Weather?")
+    assert row.task == "It rains."
+    plan = analyze_dependencies([Operation(id="advise", step=second, inputs=("sky", "wind"), outputs=("advice",))],
+                                given=("sky", "wind"))  # fmt: skip
+    data: Any = run_virtual(PlannedWorkflow(plan=plan), {"sky": "grey", "wind": 3})
+    assert data["advice"].task == '{"sky":"grey","wind":3}'
+    assert run_virtual(second, {"sky": "blue"}).task == "blue"
+
+
+def test_a_mapping_can_be_a_whole_task() -> None:
+    agent = helper("ok")
+    report = worked(agent, {"description": "go", "locale": "fr"}).outcome.unwrap()
+    assert (report.task, report.task_id) == ("go", "helper")
+    assert "Answer in French." in report.system_prompt
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(" ", "without words"), (7, "not int"), (None, "not NoneType"), ({"description": "x", "langue": 1}, "langue")],
+)
+def test_what_is_no_task_is_refused(given: Any, told: str) -> None:
+    run = worked(helper("ok"), given)
+    assert isinstance(run.outcome, Failed)
+    assert isinstance(run.outcome.error, DefinitionError)
+    assert told in str(run.outcome.error)
+
+
 # -- endings -------------------------------------------------------------------------------------------------------
 
 
@@ -225,6 +256,9 @@ class Delegate(Tool):
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
 
+    def briefing(self) -> str:
+        return f"- {self.agent.name}: {self.agent.config.description}\n- nobody else"
+
     def check(self, arguments: Any) -> Any:
         return arguments
 
@@ -291,7 +325,7 @@ def test_the_prompt_of_a_turn_names_tools_date_language_and_servers() -> None:
     run = worked(agent, Task(description="go", locale="fr"))
     prompt = model.seen[0].system
     assert prompt.startswith("You count sheep.\n\n## Tools\n- look: Does what look says.\n- mcp__files__list: ")
-    assert "## Delegation\n- delegate: Delegates." in prompt
+    assert "## Delegation\n- delegate: Delegates.\n  - helper: \n  - nobody else\n" in prompt
     assert "## MCP servers\n- files (running): 1 tool\n- browser (stopped)" in prompt
     assert "Now: Wednesday, 2026-03-04T12:30+01:00 (CET)" in prompt
     assert "Answer in French." in prompt

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypedDict, Unpack
+from typing import Any, ClassVar, Protocol, TypeAlias, TypedDict, TypeGuard, Unpack
 
+from stretto.agents.call import shown
 from stretto.agents.config import AgentConfig, ModelChoice
 from stretto.agents.output import OutputType
 from stretto.agents.plan_mode import Planning
@@ -60,7 +62,11 @@ def local_time() -> datetime:
     return datetime.now().astimezone()
 
 
-class Agent(Step["Task | str", Report]):
+Given: TypeAlias = "Task | Report | str | Mapping[str, Any]"
+"""What an agent can be given as its task."""
+
+
+class Agent(Step[Given, Report]):
     """A model with a prompt, tools and a limit, as a step; its input is a task, its output a report.
 
     It takes a configuration, or the fields of one by name: ``Agent(name="helper", model=model, tools=[search])``.
@@ -113,9 +119,14 @@ class Agent(Step["Task | str", Report]):
         config = self.config
         return Planning(self.model, tools, limits=self.limits, max_output=config.max_tool_output, agent=config.name)
 
-    async def execute(self, input: Task | str, context: Context) -> Report:
-        """Works on a task; raises what a failed model call raises, and ``OutputInvalid``."""
-        task = Task(description=input, id=context.path) if isinstance(input, str) else input
+    async def execute(self, input: Given, context: Context) -> Report:
+        """Works on a task; raises what a failed model call raises, and ``OutputInvalid``.
+
+        A text is the task in words, a report stands for its response, and a mapping with a ``description`` for the
+        fields of a ``Task``. Any other mapping, as an operation of a plan receives it, is told as JSON, or as its only
+        value.
+        """
+        task = task_of(input, context.path, self.config.name)
         config = self.config
         tools = self.tools
         if self.mcp is not None and config.mcp_servers:
@@ -129,6 +140,39 @@ class Agent(Step["Task | str", Report]):
         )  # fmt: skip
         servers = self.mcp.describe() if self.mcp is not None else ""
         return await Thinking(self, task, tools, servers, context).work()
+
+
+def task_of(input: object, id: str, agent: str) -> Task:
+    """Returns the task that an agent was given; raises ``DefinitionError`` when there are no words in it."""
+    task = _task_of(input, id)
+    if task is None:
+        kind = type(input).__name__
+        raise DefinitionError(f"agent {agent!r} takes a text, a Task, a Report or a mapping as its task, not {kind}")
+    if not task.description.strip():
+        raise DefinitionError(f"agent {agent!r} was given a task without words; say what it is to do")
+    return task
+
+
+def _task_of(input: object, id: str) -> Task | None:
+    if isinstance(input, Task):
+        return input
+    if isinstance(input, Report):
+        return Task(description=input.response, id=id)
+    if isinstance(input, str):
+        return Task(description=input, id=id)
+    if not _is_mapping(input):
+        return None
+    if "description" in input:
+        try:
+            return Task(**{"id": id, **input})
+        except TypeError as error:
+            raise DefinitionError(f"a task cannot be made of {', '.join(map(repr, input))}: {error}") from None
+    only = _task_of(next(iter(input.values())), id) if len(input) == 1 else None
+    return only or Task(description=shown(input, sys.maxsize)[0], id=id)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
 
 
 def configured(fields: AgentFields, model: Model, tools: Sequence[Tool]) -> AgentConfig:

@@ -44,7 +44,7 @@ def system_prompt(
     """Returns what the model is told before the conversation.
 
     ``servers`` describes the MCP servers of this turn, ``iterations`` is how often the model may be asked. A tool
-    stands with its first sentence only: its schema reaches the model another way.
+    stands with its first sentence and its briefing: its schema reaches the model another way.
     """
     parts = [config.system_prompt.strip()]
     own = [tool for tool in tools if tool.origin != "sub_agent"]
@@ -68,7 +68,11 @@ def system_prompt(
 
 
 def _listed(tools: Sequence[Tool]) -> str:
-    return "\n".join(f"- {tool.name}: {first_sentence(tool.description)}" for tool in tools)
+    lines: list[str] = []
+    for tool in tools:
+        lines.append(f"- {tool.name}: {first_sentence(tool.description)}")
+        lines += [f"  {line}" for line in tool.briefing().splitlines()]
+    return "\n".join(lines)
 
 
 def first_sentence(text: str) -> str:

@@ -97,6 +97,10 @@ class Tool(Step["Invocation | Mapping[str, Any]", Any]):
         """Says how much harm a call with these (checked) arguments can do."""
         return self.risk
 
+    def briefing(self) -> str:
+        """Returns what the system prompt of a turn says of the tool beside its first sentence; empty for nothing."""
+        return ""
+
     @abstractmethod
     async def execute(self, input: Invocation | Mapping[str, Any], context: Context) -> Any:
         """Does what is asked, and returns a JSON value or text; raises ``ToolFailed`` with words for the model."""
