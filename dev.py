@@ -17,6 +17,7 @@ SCRIPTS, EXE = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 VENV, TOOLS = ROOT / ".venv", ROOT / ".venv-tools"
 PY = VENV / SCRIPTS / ("python" + EXE)
 STAMP = VENV / ".stretto-stamp"
+NODE_SERVERS = ROOT / "tests" / "mcp_servers"
 UV_WANTED = "uv>=0.9,<1"
 USAGE = """usage: python3 dev.py run [PATH]     run the survey example
        python3 dev.py test           linters, types, tests and the coverage gate
@@ -136,6 +137,32 @@ def ensure_postgresql() -> None:
     must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql", env=env, otherwise=sentence)
 
 
+def ensure_node_servers(*, needed: bool = True) -> None:
+    """Installs the MCP servers that the tests talk to when their lock has changed; ``needed`` says who must have them.
+
+    The lock names versions and digests and no addresses, so any registry that this machine is configured with will do.
+    """
+    lock, stamp = NODE_SERVERS / "package-lock.json", NODE_SERVERS / "node_modules" / ".stretto-stamp"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    if not (shutil.which("npm") and shutil.which("node")):
+        if not needed:
+            return
+        sentence = "Node.js is needed for the tests with real MCP servers; type: sudo apt-get install -y nodejs npm"
+        if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+            sys.exit(f"dev.py: {sentence}")
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        must("apt-get", "update", "-qq", env=env, otherwise=sentence)
+        must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "nodejs", "npm", env=env, otherwise=sentence)
+    install = ("npm", "ci", "--prefix", NODE_SERVERS, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    if needed:
+        must(*install, otherwise="npm could not install the MCP servers of tests/mcp_servers (network?)")
+    elif subprocess.run([str(word) for word in install], capture_output=True, cwd=ROOT, check=False).returncode:
+        return
+    stamp.write_text(wanted)
+
+
 # -- the commands ------------------------------------------------------------------------------------------------------
 
 
@@ -200,6 +227,7 @@ def main() -> None:
         sys.exit(USAGE)
     ensure_environment()
     if command == "run":  # from here: the paths that it takes are those of whoever typed them
+        ensure_node_servers(needed=False)
         known = os.environ.get("PYTHONPATH")
         path = os.pathsep.join([str(ROOT), *([known] if known else [])])
         os.execve(PY, [str(PY), "-m", "examples.survey", *rest], {**os.environ, "PYTHONPATH": path})
@@ -209,6 +237,7 @@ def main() -> None:
     if command == "test":
         ensure_chromium()
         ensure_postgresql()
+        ensure_node_servers()
         if rest:
             sys.exit(0 if sh(PY, "-m", "pytest", *rest) else 1)
     failed = test() if command == "test" else check()

@@ -180,7 +180,7 @@ class McpServers:
         return self._connections[name]
 
     def _line(self, connection: McpConnection) -> str:
-        about = connection.config.description or connection.instructions.partition("\n")[0][:300]
+        about = connection.config.description or connection.instructions.partition("\n")[0].strip("# ")[:300]
         listed = connection.listed
         words = [f"- {connection.name}", f": {about}" if about else ""]
         if connection.state in ("disabled", "stopped"):
