@@ -263,7 +263,7 @@ def test_several_calls_are_written_as_a_plan_where_plans_are_on_offer(tmp_path):
     assert planned.answer == talk("Survey this repository", tools).answer
     assert "`print('${c1}') # TODO ${c1}`" in planned.answer
     [search] = [one for one in planned.calls[1][1]["operations"] if one["tool"] == "search_files"]
-    assert search["arguments"] == {"pattern": r"\b(TODO|FIXME|XXX|HACK)\b"}
+    assert search["arguments"] == {"pattern": r"\b(TODO|FIXME|XXX|HACK)\b", "regex": True}
 
 
 def test_what_looks_like_a_reference_is_written_as_text_in_a_plan():

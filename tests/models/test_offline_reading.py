@@ -133,9 +133,9 @@ def test_a_file_that_looks_like_a_servers_answer_is_counted_as_it_is(tmp_path):
 def test_a_list_that_was_cut_is_completed_from_the_whole_tree(tmp_path):
     folder = repository(tmp_path)
     tools = dict(builtin(folder))
-    whole = json.dumps(tools["list_files"][1]())
-    shown = f"{whole[:150]}\n[The output was cut here: 150 of its {len(whole)} characters are shown.]"
-    tools["list_files"] = ({}, lambda: shown)
+    whole = json.dumps(tools["list_files"][1](recursive=True, max_entries=99))
+    shown = f"{whole[:250]}\n[The output was cut here: 250 of its {len(whole)} characters are shown.]"
+    tools["list_files"] = ({}, lambda recursive: shown)
     cut = read(FOCUS.format("structure"), tools).answer
     assert "The list of files was cut" in cut
     assert "`weather/`" not in cut
@@ -179,12 +179,20 @@ def test_when_a_sum_fails_its_line_is_left_out(tmp_path):
     assert "Files of tests: 1\n" in answer
 
 
-def test_lists_of_plain_names_will_do(tmp_path):
-    folder = written(tmp_path, {"main.go": "package main\n"})
-    tools = {"list_files": ({}, lambda: "./main.go\nsub/\n"), "read_file": builtin(folder)["read_file"]}
-    assert "| Go | 1 | 1 | 1 of 1 files |" in read(FOCUS.format("structure"), tools).answer
-    named = {"list_files": ({}, lambda: [{"name": "main.go"}, {"name": "sub", "type": "directory"}])}
-    assert "| Go | 1 | – | 0 of 1 files |" in read(FOCUS.format("structure"), named).answer
+def test_links_and_folders_are_no_files(tmp_path):
+    entries = [
+        {"path": "main.go", "type": "file", "size": 13},
+        {"path": "sub", "type": "directory"},
+        {"path": "link.py", "type": "link"},
+    ]
+    tools = {
+        "list_files": ({}, lambda recursive: {"entries": entries, "truncated": True}),
+        "read_file": builtin(written(tmp_path, {"main.go": "package main\n"}))["read_file"],
+    }
+    answer = read(FOCUS.format("structure"), tools).answer
+    assert "| Go | 1 | 1 | 1 of 1 files |" in answer
+    assert "Python" not in answer
+    assert "The list of files was cut" in answer
 
 
 def test_what_was_surveyed_is_remembered_once(tmp_path):

@@ -63,9 +63,12 @@ def paths(folder: Path) -> list[Path]:
 def builtin(folder: Path) -> Tools:
     """Returns tools that list, read and search, and a calculator."""
 
-    def list_files(recursive: bool = False) -> Any:
-        found = [{"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size} for path in paths(folder)]
-        return {"files": found, "truncated": False}
+    def list_files(recursive: bool, max_entries: int) -> Any:
+        found = [
+            {"path": path.relative_to(folder).as_posix(), "type": "file", "size": path.stat().st_size}
+            for path in paths(folder)
+        ]
+        return {"path": ".", "entries": found[:max_entries], "truncated": len(found) > max_entries}
 
     def read_file(path: str) -> Any:
         content = (folder / path).read_bytes()
@@ -73,7 +76,7 @@ def builtin(folder: Path) -> Tools:
             raise Refused(f"{path} is binary")
         return {"path": path, "content": content.decode("utf-8", "replace"), "truncated": False}
 
-    def search_files(pattern: str) -> Any:
+    def search_files(pattern: str, regex: bool) -> Any:
         matches = []
         for path in paths(folder):
             for place, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
@@ -82,9 +85,9 @@ def builtin(folder: Path) -> Tools:
         return {"matches": matches, "truncated": False}
 
     return {
-        "list_files": ({"recursive": {}}, list_files),
+        "list_files": ({"recursive": {}, "max_entries": {}}, list_files),
         "read_file": ({"path": {}}, read_file),
-        "search_files": ({"pattern": {}}, search_files),
+        "search_files": ({"pattern": {}, "regex": {}}, search_files),
         "CalculatorTool": ({"expression": {}}, calculate),
     }
 

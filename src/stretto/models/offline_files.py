@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,8 @@ from stretto.models.offline_sight import Sight, Told
 
 LIST, READ, SEARCH = "list_files", "read_file", "search_files"
 _MCP = "mcp__"
+MOST_LISTED = 10_000
+"""How many files and folders are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,11 @@ def workspace(sight: Sight) -> Workspace:
 
 
 def list_call(sight: Sight) -> Asked | None:
-    """Returns the call that lists all files with their sizes."""
-    offer = sight.offers.get(LIST)
-    if offer is None:
+    """Returns the call that lists all files with their sizes, or else the one that lists them without."""
+    if LIST not in sight.offers:
         return tree_call(sight)
-    known = offer.parameters.get("properties", {})
-    return Asked(LIST, {"recursive": True} if "recursive" in known else {})
+    most = {"max_entries": MOST_LISTED} if sight.takes(LIST, "max_entries") else {}
+    return Asked(LIST, {"recursive": True, **most})
 
 
 def tree_call(sight: Sight) -> Asked | None:
@@ -88,12 +88,8 @@ def read_call(sight: Sight, path: str) -> Asked | None:
 
 
 def search_call(sight: Sight, pattern: str) -> Asked | None:
-    """Returns the call that searches in all files."""
-    name = next((name for name in ("pattern", "query", "regex") if sight.takes(SEARCH, name)), None)
-    if name is None:
-        return None
-    regex = {"regex": True} if name != "regex" and sight.takes(SEARCH, "regex") else {}
-    return Asked(SEARCH, {name: pattern, **regex})
+    """Returns the call that searches all files for a regular expression."""
+    return Asked(SEARCH, {"pattern": pattern, "regex": True}) if sight.takes(SEARCH, "pattern", "regex") else None
 
 
 def _mcp_tool(sight: Sight, role: str) -> str | None:
@@ -106,29 +102,16 @@ def _role(tool: str) -> str:
 
 
 def _listed(seen: Workspace, told: Told) -> None:
-    seen.listed = seen.listed or told.ok
-    if not told.ok:
+    given = fields_of(json_value(told.content))
+    if not told.ok or "entries" not in given:
         seen.refused["."] = plain_text(told.content)[:200]
         return
-    value = json_value(told.content)
-    given = fields_of(value)
-    seen.cut = seen.cut or was_cut(told.content) or bool(given.get("truncated") or given.get("cut"))
-    value = next((given[key] for key in ("files", "entries", "items") if key in given), value)
-    entries = items_of(value) if isinstance(value, list) else plain_text(told.content).splitlines()
-    for entry in entries[:-1] if was_cut(told.content) else entries:
-        path, size = _entry(entry)
-        if path:
-            seen.sizes[path] = size if size is not None else seen.sizes.get(path)
-
-
-def _entry(entry: Any) -> tuple[str, int | None]:
-    if isinstance(entry, str):
-        return ("" if entry.endswith("/") else _inside(entry)), None
-    given = fields_of(entry)
-    if given.get("type") in ("directory", "dir", "folder"):
-        return "", None
-    size = next((given[key] for key in ("size", "bytes") if isinstance(given.get(key), int)), None)
-    return _inside(str(given.get("path") or given.get("name") or "")), size
+    seen.listed = True
+    seen.cut = was_cut(told.content) or bool(given.get("truncated"))
+    entries = items_of(given["entries"])
+    for entry in map(fields_of, entries[:-1] if was_cut(told.content) else entries):
+        if entry.get("type") == "file" and isinstance(entry.get("size"), int):
+            seen.sizes[str(entry.get("path"))] = entry["size"]
 
 
 def _tree(seen: Workspace, told: Told) -> None:
@@ -164,7 +147,7 @@ def _read_through_server(seen: Workspace, told: Told) -> None:
 
 
 def _keep(seen: Workspace, told: Told, text: str, cut: bool) -> None:
-    path = _inside(str(told.arguments.get("path", "")))
+    path = str(told.arguments.get("path", ""))
     if not told.ok:
         seen.refused[path] = text[:200]
         return
@@ -175,21 +158,14 @@ def _keep(seen: Workspace, told: Told, text: str, cut: bool) -> None:
 
 
 def _found(seen: Workspace, told: Told) -> None:
-    value = json_value(told.content)
     if not told.ok:
         return
+    given = fields_of(json_value(told.content))
     seen.searched = True
-    given = fields_of(value)
-    seen.search_cut = seen.search_cut or was_cut(told.content) or bool(given.get("truncated") or given.get("cut"))
-    hits = items_of(next((given[key] for key in ("matches", "hits", "results") if key in given), value))
-    for found in hits[:-1] if was_cut(told.content) else hits:
-        hit = fields_of(found)
-        if isinstance(hit.get("line"), int):
-            seen.hits.append(Hit(_inside(str(hit.get("path", ""))), hit["line"], str(hit.get("text", "")).strip()))
-
-
-def _inside(path: str) -> str:
-    return re.sub(r"^(\./)+", "", path.strip("\n"))
+    seen.search_cut = was_cut(told.content) or bool(given.get("truncated"))
+    hits = items_of(given.get("matches"))
+    for hit in map(fields_of, hits[:-1] if was_cut(told.content) else hits):
+        seen.hits.append(Hit(str(hit.get("path")), int(hit.get("line", 0)), str(hit.get("text", "")).strip()))
 
 
 _READERS: dict[str, Callable[[Workspace, Told], None]] = {
