@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,23 @@ class NoEmbedder(DefinitionError):
 class ProviderEmbedder(Embedder):
     """An embedder of a provider; ``source`` gives pydantic-ai's for the running event loop."""
 
-    def __init__(self, id: str, source: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(self, id: str, source: Callable[[], Awaitable[Any]], secrets: Collection[str] = ()) -> None:
         self.name = id
-        self._source = source
+        self._source, self._secrets = source, tuple(secrets)
 
     async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
-        """Asks the provider for the vectors of all texts at once; raises one of ``ModelFailed``."""
+        """Asks the provider for the vectors of all texts at once; raises one of ``ModelFailed``, or ``NoEmbedder``."""
         if not texts:
             return []
+        from pydantic_ai.exceptions import UserError
+
         try:
             model = await self._source()
             found = await model.embed(list(texts), input_type="document")
+        except UserError:
+            raise NoEmbedder(self.name, "its provider has no embedders that can be asked; take another one") from None
         except Exception as error:
-            failed = failure(self.name, error)
+            failed = failure(self.name, error, self._secrets)
             if failed is None:
                 raise
             raise failed from None

@@ -137,7 +137,9 @@ class Models:
         config = self._config(provider)
         _import(provider, config)
         make, _ = self._makers(id, config, key)
-        return ProviderEmbedder(id, partial(self._connections.model, f"{id}#embedder", make, partial(_embedder, model)))
+        plain = config is not None and config.spoken in {"openai", "openai-responses", "ollama"}
+        source = partial(self._connections.model, f"{id}#embedder", make, partial(_embedder, model, plain))
+        return ProviderEmbedder(id, source, _secrets(config, key))
 
     async def close(self) -> None:
         """Closes the connections of the running event loop; a later request opens new ones."""
@@ -207,7 +209,11 @@ def _import(provider: str, config: ProviderConfig | None) -> None:
         raise MissingExtra(provider, _EXTRAS.get(kind, "openai")) from None
 
 
-def _embedder(model: str, provider: Provider[Any]) -> Any:
+def _embedder(model: str, is_plain: bool, provider: Provider[Any]) -> Any:
+    if is_plain:  # pydantic-ai knows no provider of this name, but its client
+        from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
+
+        return OpenAIEmbeddingModel(model, provider=provider)
     from pydantic_ai.embeddings import infer_embedding_model
 
     return infer_embedding_model(f"{provider.name}:{model}", provider_factory=lambda _: provider)
