@@ -7,6 +7,7 @@ from stretto.tools.function import tool  # now: the module of that name, importe
 
 if TYPE_CHECKING:
     from stretto.tools.calculator import CalculatorTool
+    from stretto.tools.files import ListFilesTool, ReadFileTool, SearchFilesTool, file_tools
     from stretto.tools.function import FunctionTool
     from stretto.tools.memory import MemoryTool
     from stretto.tools.registry import ToolRegistry, ToolTaken, UnknownTool
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
     from stretto.tools.todo import TodoTool
     from stretto.tools.tool import Invocation, Tool, ToolFailed, ToolRisk, Touches, WrongArguments
     from stretto.tools.user_question import UserQuestionTool
+    from stretto.tools.workspace import Workspace
 
 __all__ = [
     "CalculatorTool",
     "FunctionTool",
     "InternalReportTool",
     "Invocation",
+    "ListFilesTool",
     "MemoryTool",
+    "ReadFileTool",
+    "SearchFilesTool",
     "TodoTool",
     "Tool",
     "ToolFailed",
@@ -30,12 +35,15 @@ __all__ = [
     "Touches",
     "UnknownTool",
     "UserQuestionTool",
+    "Workspace",
     "WrongArguments",
+    "file_tools",
     "tool",
 ]
 
 _HOMES = {
     "stretto.tools.calculator": "CalculatorTool",
+    "stretto.tools.files": "ListFilesTool ReadFileTool SearchFilesTool file_tools",
     "stretto.tools.function": "FunctionTool",
     "stretto.tools.memory": "MemoryTool",
     "stretto.tools.registry": "ToolRegistry ToolTaken UnknownTool",
@@ -43,6 +51,7 @@ _HOMES = {
     "stretto.tools.todo": "TodoTool",
     "stretto.tools.tool": "Invocation Tool ToolFailed ToolRisk Touches WrongArguments",
     "stretto.tools.user_question": "UserQuestionTool",
+    "stretto.tools.workspace": "Workspace",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

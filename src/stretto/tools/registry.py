@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stretto.core.errors import DefinitionError, listed
 from stretto.tools.calculator import CalculatorTool
+from stretto.tools.files import file_tools
 from stretto.tools.memory import MemoryTool
 from stretto.tools.report import InternalReportTool
 from stretto.tools.todo import TodoTool
@@ -46,7 +47,8 @@ class ToolRegistry:
     @classmethod
     def builtin(cls, workspace: Path | str | None = None) -> ToolRegistry:
         """Returns the tools of this package; with a ``workspace`` also those that read the files in that folder."""
-        return cls((MemoryTool(), TodoTool(), CalculatorTool(), UserQuestionTool(), InternalReportTool()))
+        files = () if workspace is None else file_tools(workspace)
+        return cls((MemoryTool(), TodoTool(), CalculatorTool(), UserQuestionTool(), InternalReportTool(), *files))
 
     def add(self, tool: Tool) -> None:
         """Adds a tool; raises ``ToolTaken`` when its name is taken by another."""
