@@ -17,7 +17,7 @@ from stretto.core.outcome import Failed
 from stretto.core.step import Context
 from stretto.testing import Scripted, run_virtual
 from stretto.tools.function import tool
-from stretto.tools.tool import Invocation, ToolFailed, WrongArguments
+from stretto.tools.tool import Invocation, ToolFailed, Touches, WrongArguments
 from tests.agents.delegating import (
     agent,
     at,
@@ -140,8 +140,8 @@ def test_what_cannot_be_delegated_is_told_with_the_way_out(call: Any, why: str) 
 @pytest.mark.parametrize(
     ("tool", "arguments", "problem"),
     [
-        (SpawnAgentTool, {"operation": "spwan"}, "operation: it is one of 'spawn', 'list_children' and 'terminate'"),
-        (SpawnAgentTool, {}, "not None"),
+        (SpawnAgentTool, {"operation": "spwan"}, "operation: there is no operation 'spwan'; did you mean 'spawn'?"),
+        (SpawnAgentTool, {}, "operation: is missing; it is one of 'spawn', 'list_children' and 'terminate'"),
         (SpawnAgentTool, {"operation": "spawn", "name": "a", "prompt": "  "}, "prompt"),
         (SpawnAgentTool, {"operation": "spawn", "name": "", "prompt": "x"}, "name"),
         (SpawnAgentTool, {"operation": "spawn", "name": "a", "prompt": "x", "provider": "p"}, "without a model"),
@@ -167,7 +167,7 @@ def test_the_tools_say_what_they_are_to_models_and_to_people() -> None:
     ]  # fmt: skip
     assert tools["ParallelTasksTool"].parameters["properties"]["tasks"]["maxItems"] == 15
     assert tools["SpawnAgentTool"].parameters["type"] == "object"
-    assert tools["SpawnAgentTool"].touches({}).known
+    assert tools["SpawnAgentTool"].touches(spawn("a")[1]) == Touches()
 
 
 def test_a_batch_is_told_in_its_order_though_the_first_ends_last() -> None:
@@ -384,3 +384,11 @@ def test_children_spend_from_the_budget_of_the_run() -> None:
     first, second = outputs(watch(known.get("lead"), budget=Budget(tokens=100)))
     assert first.startswith("[EXECUTION_FAILED] the sub-agent 'a' failed: the call at 'lead/tools/SpawnAgentTool/run/a")
     assert second["report"] == "yes"
+
+
+def test_a_primary_agent_is_told_in_its_prompt_to_whom_it_can_delegate() -> None:
+    boss = scripted("done")
+    coder = agent("coder", name="The coder", description="Writes code. And tests.")
+    watch(registry(lead(), coder, agent("gone", lifecycle="temporary"), lead=boss).get("lead"))
+    assert "- coder (The coder): Writes code.\n" in boss.seen[0].system + "\n"
+    assert "gone" not in boss.seen[0].system

@@ -7,7 +7,6 @@ offered none of these tools, and the door refuses what they would start all the 
 from __future__ import annotations
 
 import hashlib
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -17,6 +16,7 @@ from stretto.agents.config import AgentConfig, ModelChoice
 from stretto.agents.crew import Crew, Job, described
 from stretto.agents.delegation_arguments import Delegate, ExecuteBatch, ListAgents, ListChildren, Spawn, Terminate
 from stretto.agents.markdown import batch_report
+from stretto.agents.prompt import first_sentence
 from stretto.agents.report import Report, ReportStatus
 from stretto.agents.task import Task
 from stretto.agents.turn import path_name
@@ -25,8 +25,8 @@ from stretto.core.ledger import Usage
 from stretto.core.outcome import Completed, Outcome, TimedOut, error_of
 from stretto.core.resources import Clock
 from stretto.core.step import Context
-from stretto.tools.arguments import Arguments, as_json, merged_schema, operation_of, validated
-from stretto.tools.tool import Invocation, Tool, ToolFailed, ToolRisk, Touches, WrongArguments
+from stretto.tools.local import LocalTool
+from stretto.tools.tool import Invocation, ToolFailed, ToolRisk, WrongArguments
 
 DELEGATION_TOOLS = ("SpawnAgentTool", "DelegateTaskTool", "ParallelTasksTool")
 """The tools that only a primary agent is offered; a configuration names those that it wants."""
@@ -56,51 +56,30 @@ class Agents(Protocol):
         ...
 
 
-class DelegationTool(Tool):
+class DelegationTool(LocalTool):
     """A tool of one agent, ``parent``, by which it hands work to others; it shares ``crew`` with its like.
 
     A call touches nothing of its own, so calls of one turn run at once; what sub-agents write is between them.
     """
 
     transparent: ClassVar[bool] = True
-    operations: ClassVar[tuple[type[Arguments], ...]]
     origin = "sub_agent"
     risk: ToolRisk = "medium"
 
     def __init__(self, agents: Agents, parent: AgentConfig, crew: Crew, mcp: McpTools | None = None) -> None:
+        super().__init__()
         self.name = type(self).__name__
         self.agents, self.parent, self.crew, self.mcp = agents, parent, crew, mcp
-        self.parameters = merged_schema(self.operations)
-
-    def check(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Returns the arguments of an operation; raises ``WrongArguments``."""
-        return as_json(self.name, self._read(arguments))
-
-    def touches(self, arguments: Mapping[str, Any]) -> Touches:
-        """Says that nothing is touched."""
-        return Touches()
 
     def risk_of(self, arguments: Mapping[str, Any]) -> ToolRisk:
         """Says that looking and stopping do little harm: only what gives work to others bears the tool's risk."""
-        return self.risk if isinstance(self._read(arguments), Spawn | Delegate | ExecuteBatch) else "low"
-
-    def _read(self, arguments: Mapping[str, Any]) -> Arguments:
-        by_name = {operation_of(model): model for model in self.operations}
-        wanted = arguments.get("operation")
-        if not isinstance(wanted, str) or wanted not in by_name:
-            raise WrongArguments(self.name, (f"operation: it is one of {listed(by_name)}, not {wanted!r}",))
-        return validated(self.name, by_name[wanted], arguments)
+        return self.risk if isinstance(self.parsed(arguments), Spawn | Delegate | ExecuteBatch) else "low"
 
     async def execute(self, input: Invocation | Mapping[str, Any], context: Context) -> Any:
-        """Does an operation for a primary agent."""
-        invocation = Invocation.of(input)
-        if invocation.level != 1:
+        """Does what is asked, for a primary agent."""
+        if Invocation.of(input).level != 1:
             raise ToolFailed("PERMISSION_DENIED", "only the primary agent delegates; do this task with your own tools")
-        return await self._do(self._read(invocation.arguments), invocation, context)
-
-    @abstractmethod
-    async def _do(self, arguments: Any, invocation: Invocation, context: Context) -> Any:
-        """Does an operation."""
+        return await super().execute(input, context)
 
     def _target(self, agent_id: str) -> Agent:
         """Returns an agent to which this one may delegate."""
@@ -120,12 +99,12 @@ class DelegationTool(Tool):
         except DefinitionError as error:
             raise ToolFailed("INVALID_INPUT", str(error)) from error
 
-    def _task(self, prompt: str, invocation: Invocation, id: str) -> Task:
-        return Task(description=prompt, id=id, workflow_id=invocation.workflow_id, locale=invocation.locale)
+    def _task(self, prompt: str, call: Invocation, id: str) -> Task:
+        return Task(description=prompt, id=id, workflow_id=call.workflow_id, locale=call.locale)
 
-    async def _alone(self, agent: Agent, name: str, prompt: str, invocation: Invocation, context: Context) -> Report:
+    async def _alone(self, agent: Agent, name: str, prompt: str, call: Invocation, context: Context) -> Report:
         """Runs one child; raises ``ToolFailed`` with what became of it when it hands no report back."""
-        task = self._task(prompt, invocation, f"{context.path}/{name}")
+        task = self._task(prompt, call, f"{context.path}/{name}")
         [outcome] = await self.crew.run([Job(agent=agent, task=task, name=name)], context)
         pass_on(outcome)
         if isinstance(outcome, Completed) and outcome.value.status is not ReportStatus.FAILED:
@@ -137,45 +116,52 @@ class DelegationTool(Tool):
 class SpawnAgentTool(DelegationTool):
     """Starts sub-agents that live for one task."""
 
-    operations = (Spawn, ListChildren, Terminate)
+    models = (Spawn, ListChildren, Terminate)
     description = (
         "Starts a sub-agent for one task and returns its report. It sees nothing of this conversation: put everything "
         "it needs into the prompt. Several spawns in one answer run at the same time; terminate reaches only "
         "sub-agents that other calls of the same answer have started."
     )
 
-    async def _do(self, arguments: Any, invocation: Invocation, context: Context) -> Any:
-        if isinstance(arguments, Terminate):
-            child = self.crew.stop(arguments.child_id, context)
+    async def perform(self, asked: Any, call: Invocation, context: Context) -> Any:
+        if isinstance(asked, Terminate):
+            child = self.crew.stop(asked.child_id, context)
             return {"success": True, **described(child), "status": "terminated"}
-        if isinstance(arguments, Spawn):
-            return await self._spawn(arguments, invocation, context)
+        if isinstance(asked, Spawn):
+            return await self._spawn(asked, call, context)
         children = [described(child) for child in self.crew.living(context)]
         return {"children": children, "remaining_slots": self.crew.room(context)}
 
-    async def _spawn(self, wanted: Spawn, invocation: Invocation, context: Context) -> Any:
+    async def _spawn(self, wanted: Spawn, call: Invocation, context: Context) -> Any:
         name = path_name(wanted.name)
         digest = hashlib.sha256(f"{context.path}/{name}".encode()).hexdigest()
         config = child_of(self.parent, wanted, f"sub_{digest[:12]}")
         agent = self._made(config)
-        report = await self._alone(agent, name, wanted.prompt, invocation, context)
+        report = await self._alone(agent, name, wanted.prompt, call, context)
         return {"success": True, "child_id": config.id, "name": config.name, **handed_back(report)}
 
 
 class DelegateTaskTool(DelegationTool):
     """Gives a task to another agent, which works with its own configuration."""
 
-    operations = (Delegate, ListAgents)
+    models = (Delegate, ListAgents)
     description = (
         "Gives a task to another agent, by its id, and returns its report. It works with its own prompt, model and "
         "tools, and sees nothing of this conversation. Several delegations in one answer run at the same time."
     )
 
-    async def _do(self, arguments: Any, invocation: Invocation, context: Context) -> Any:
-        if isinstance(arguments, Delegate):
-            agent = self._target(arguments.agent_id)
-            name = path_name(arguments.agent_id)
-            report = await self._alone(agent, name, arguments.prompt, invocation, context)
+    def briefing(self) -> str:
+        """Returns the agents that a task can be given to, by their ids."""
+        return "\n".join(
+            f"- {config.id} ({config.name}): {first_sentence(config.description)}"
+            for config in self.agents.delegates(but=self.parent.id)
+        )
+
+    async def perform(self, asked: Any, call: Invocation, context: Context) -> Any:
+        if isinstance(asked, Delegate):
+            agent = self._target(asked.agent_id)
+            name = path_name(asked.agent_id)
+            report = await self._alone(agent, name, asked.prompt, call, context)
             return {"success": True, "agent_id": agent.config.id, **handed_back(report)}
         agents = [
             {
@@ -190,7 +176,7 @@ class DelegateTaskTool(DelegationTool):
 class ParallelTasksTool(DelegationTool):
     """Gives tasks to agents, all at once, and goes on when some of them fail."""
 
-    operations = (ExecuteBatch,)
+    models = (ExecuteBatch,)
     description = (
         "Gives tasks to agents, by their ids, all at the same time, and returns what each came to in the order of the "
         "tasks. It succeeds when all have succeeded; one that fails stops no other."
@@ -205,19 +191,19 @@ class ParallelTasksTool(DelegationTool):
 
     def check(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the tasks; raises ``WrongArguments``, also for more tasks than may run at once."""
-        checked = super().check({"operation": "execute_batch", **arguments})
+        checked = super().check(arguments)
         count, most = len(checked["tasks"]), self.crew.settings.max_children
         if count > most:
             raise WrongArguments(self.name, (f"tasks: there are {count}, and at most {most} may run at once",))
         return checked
 
-    async def _do(self, arguments: Any, invocation: Invocation, context: Context) -> Any:
+    async def perform(self, asked: Any, call: Invocation, context: Context) -> Any:
         clock = context.resource(Clock)
         began = clock.now()
         jobs: list[Job] = []
-        for place, wanted in enumerate(arguments.tasks, 1):
+        for place, wanted in enumerate(asked.tasks, 1):
             agent, name = self._target(wanted.agent_id), path_name(wanted.agent_id)
-            task = self._task(wanted.prompt, invocation, f"{context.path}/{place}")
+            task = self._task(wanted.prompt, call, f"{context.path}/{place}")
             jobs.append(Job(agent=agent, task=task, name=name))
         outcomes = await self.crew.run(jobs, context)
         for outcome in outcomes:

@@ -81,5 +81,5 @@ class BatchTask(Arguments):
 class ExecuteBatch(Arguments):
     """give tasks to agents, all at the same time; one that fails stops no other."""
 
-    operation: Literal["execute_batch"]
+    operation: Literal["execute_batch"] = "execute_batch"
     tasks: tuple[BatchTask, ...] = Field(min_length=1, description="The tasks; an agent may have several.")
