@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from stretto import run_sync, start
+from stretto import run_sync, start, step
 from stretto.agents.agent import Agent
 from stretto.agents.report import Report
 from stretto.agents.task import Task
 from stretto.core.errors import HumanAborted
-from stretto.core.events import Asked, Event, ModelUsed, StepCompleted, StepStarted
+from stretto.core.events import Answered, Asked, Event, ModelUsed, StepCompleted, StepStarted
 from stretto.core.ledger import Ledger, Usage
 from stretto.core.outcome import Failed
 from stretto.core.policies import StepPolicy
@@ -21,7 +21,7 @@ from stretto.models.messages import Message, text_of, user_message
 from stretto.models.model import ModelCall
 from stretto.runtime.run import Run
 from stretto.stores.sql import SqlStore
-from stretto.testing import Scripted, ScriptedModel, run_virtual
+from stretto.testing import Scripted, ScriptedModel, find_order_dependence, run_virtual
 from stretto.tools.tool import Invocation
 from tests.agents.desk import Desk
 from tests.agents.test_agent_loop import Delegate
@@ -202,3 +202,50 @@ def test_a_tool_whose_code_has_changed_is_noticed() -> None:
     assert set(turn.children()) == {"read", "write"}
     assert list(turn.children()["write"].children()) == ["run"]
     assert run_sync(office([], seconds=0), "count").response
+
+
+def test_an_approval_that_was_given_before_the_crash_is_not_asked_for_again() -> None:
+    def deleting(call: ModelCall) -> Scripted | str:
+        return "done" if len(call.messages) > 1 else Scripted(calls=(("delete", {"n": 1}), ("delete", {"n": 2})))
+
+    def agent(delete: Desk) -> Agent:
+        return Agent(name="clerk", model=ScriptedModel(deleting, forever=True), tools=[delete])
+
+    def tool() -> Desk:
+        return Desk("delete", writes=("table/{n}",), destructive=True)
+
+    async def main(events: Sequence[Event], delete: Desk) -> Run[Report]:
+        async with start(agent(delete), "go", resume=events) as run:
+            async for event in run.events(len(events)):
+                if isinstance(event, Asked):
+                    number = event.details["arguments"]["n"]
+                    value = {"n": 7} if number == 1 else None
+                    run.answer(event.request_id, "approve" if number == 1 else "reject", value=value, reason="no")
+        return run
+
+    log = list(run_virtual(main([], tool())).log)
+    for cut in range(1, len(log)):
+        delete = tool()
+        resumed = run_virtual(main(log[:cut], delete))
+        answered = {event.request_id for event in log[:cut] if isinstance(event, Answered)}
+        asked = {event.request_id for event in resumed.log[cut:] if isinstance(event, Asked)}
+        assert not asked & answered, cut
+        first, second = resumed.outcome.unwrap().tool_uses
+        assert first.arguments == {"n": 7}, cut
+        assert second.error.endswith("no"), cut
+        assert all(given == {"n": 7} for given in delete.called), cut
+
+
+def test_the_order_in_which_branches_take_turns_changes_nothing() -> None:
+    @step
+    async def whole(_: Any, context: Context) -> Any:
+        def busy(call: ModelCall) -> Scripted | str:
+            if len(call.messages) > 1:
+                return "; ".join(part["content"] for part in call.messages[-1]["parts"])
+            return Scripted(calls=tuple((name, {"n": n}) for n in range(3) for name in ("read", "write", "look")))
+
+        tools = [Desk("read", reads=("t/*",)), Desk("write", writes=("t/{n}",)), Desk("look", seconds=0)]
+        report = await context.run(Agent(name="a", model=ScriptedModel(busy, forever=True), tools=tools), "go")
+        return report.response, [(use.name, use.output) for use in report.tool_uses]
+
+    find_order_dependence(whole, seeds=range(12))
