@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from stretto.agents.registry import (
 from stretto.core.archive import Archive, Document, NotKept
 from stretto.core.errors import DefinitionError
 from stretto.stores.memory import MemoryStore
+from stretto.stores.sql import SqlStore
 from stretto.tools.function import tool
 from stretto.tools.registry import UnknownTool
 from tests.agents.delegating import agent, lead, registry, scripted
@@ -188,3 +190,19 @@ def test_a_document_of_an_agent_says_all_that_is_wrong_in_it() -> None:
 def test_a_registry_takes_the_tools_and_the_models_that_it_is_given() -> None:
     with pytest.raises(TypeError):
         AgentRegistry()  # type: ignore[call-arg]
+
+
+def test_agents_are_kept_in_a_database_as_well(tmp_path: Path) -> None:
+    async def there_and_back() -> AgentRegistry:
+        first, again = registry(lead("look"), agent("b")), registry()
+        for known in (first, again):
+            store = SqlStore(tmp_path / "agents.db")
+            try:
+                await (known.save if known is first else known.load)(store.archive)
+            finally:
+                await store.close()
+        return again
+
+    again = asyncio.run(there_and_back())
+    assert [one.id for one in again.summaries()] == ["b", "lead"]
+    assert again.config("lead") == lead("look")
