@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from stretto.cli.app import app
+from tests.cli.terminals import Terminal
 
 FLOW = '''
 """Steps for the tests of the command line."""
@@ -129,3 +130,16 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def start(*words: object, columns: int = 100) -> Terminal:
+        opened.append(Terminal(tmp_path, *words, columns=columns))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()

@@ -1,17 +1,9 @@
 """What a terminal shows of a live run: rows worth a line, questions in place, and nothing left behind."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
-import struct
-import subprocess
-import sys
-import termios
-import time
 
 import pytest
 
@@ -137,71 +129,6 @@ def test_what_is_no_choice_is_refused(text):
 
 def test_without_choices_any_text_will_do():
     assert choose(Asked("a", 0, "a?1", "?"), " what you like\n") == "what you like"
-
-
-class Terminal:
-    """A terminal of 100 × 30 with a process in it."""
-
-    def __init__(self, cwd, *words):
-        self.main, side = pty.openpty()
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        env = {**os.environ, "TERM": "xterm-256color"}
-        env.pop("COLUMNS", None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "stretto", *map(str, words)], stdin=side, stdout=side, stderr=side, cwd=cwd, env=env,
-            start_new_session=True,
-        )  # fmt: skip
-        os.close(side)
-        self.told = ""
-
-    def until(self, text, patience=30.0):
-        deadline = time.monotonic() + patience
-        while text not in self.plain:
-            assert time.monotonic() < deadline, f"no {text!r} in {self.plain!r}"
-            if not self._read():
-                assert text in self.plain, self.plain
-                return
-
-    def _read(self):
-        if not select.select([self.main], [], [], 0.1)[0]:
-            return True
-        try:
-            found = os.read(self.main, 65536)
-        except OSError:  # the last one has closed it
-            return False
-        self.told += found.decode("utf-8", errors="replace")
-        return bool(found)
-
-    @property
-    def plain(self):
-        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.told)
-
-    def type(self, text):
-        os.write(self.main, text.encode())
-
-    def end(self, patience=30.0):
-        deadline = time.monotonic() + patience
-        while self._read():
-            assert time.monotonic() < deadline, self.plain
-        return self.process.wait(patience)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        os.close(self.main)
-
-
-@pytest.fixture
-def terminal(tmp_path):
-    opened = []
-
-    def start(*words):
-        opened.append(Terminal(tmp_path, *words))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
 
 
 def test_a_live_run_is_a_tree_that_moves_and_leaves_its_last_state(terminal, flow):

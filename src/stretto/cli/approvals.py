@@ -88,17 +88,17 @@ def listed_lines(one: Waiting) -> list[Line]:
     """Returns a request with its run, its age, and the commands that answer it."""
     import shlex
 
+    from stretto.cli.listing import started
     from stretto.cli.requests import lines_of
     from stretto.monitoring.labels import clean
-    from stretto.monitoring.units import duration_text
 
     asked = one.asked
-    age = f"asked {duration_text(max(0, round(time.time() - asked.asked_at)))} ago" if asked.asked_at else ""
+    age = f" · asked {started(asked.asked_at)}" if asked.asked_at else ""
     state = "" if one.live else "; the run is interrupted and takes the answer when it is resumed"
-    told = f"  run {one.run_id} ({clean(one.run_name)}) · {age}{state}"
+    told = f"  run {one.run_id} ({clean(one.run_name)}){age}{state}"
     request = shlex.quote(asked.request_id)
     answers = f"  stretto approve {one.run_id} {request}   or: reject"
-    return [*lines_of(asked, "open"), (told, "bright_black"), (answers, "")]
+    return [*lines_of(asked), (told, "bright_black"), (answers, "")]
 
 
 def row(one: Waiting) -> dict[str, Any]:
