@@ -17,8 +17,8 @@ from stretto.core.outcome import Completed, error_of
 from stretto.monitoring.labels import clean
 from stretto.monitoring.metrics import WorkflowMetrics, measure
 from stretto.monitoring.palette import LOOKS
-from stretto.monitoring.spans import STATUSES, SpanFold
-from stretto.monitoring.units import duration_text, share_text
+from stretto.monitoring.spans import STATUSES, SpanFold, Spent
+from stretto.monitoring.units import cost_text, duration_text, share_text
 from stretto.runtime.records import origin
 
 LINES = 12
@@ -47,7 +47,8 @@ def metrics_of(metrics: WorkflowMetrics) -> dict[str, Any]:
     same = (
         "total_duration", "operations", "work", "speedup_factor", "parallelization_ratio", "bottleneck",
         "bottleneck_duration", "bottleneck_share", "total_queue_time", "max_queue_time", "retries", "failures",
-        "peak_concurrency", "slots", "slot_utilization", "tokens_input", "tokens_output", "cost",
+        "peak_concurrency", "slots", "slot_utilization", "tokens_input", "tokens_output", "tokens_cached",
+        "tokens_reasoning", "cost", "known_cost", "model_requests", "unpriced_requests",
     )  # fmt: skip
     return {
         **{name: getattr(metrics, name) for name in same},
@@ -118,7 +119,23 @@ def headline(name: str, status: str, fold: SpanFold) -> tuple[str, str, list[tup
     counted = [(metrics.retries, "retries"), (metrics.failures, "failed")]
     if any(count for count, _ in counted):
         rows.append(("troubles", ", ".join(f"{count:,} {word}" for count, word in counted if count)))
-    return f"{look.sign} {told}", look.style, rows
+    return f"{look.sign} {told}", look.style, rows + spent_rows(fold.root.spent)
+
+
+def spent_rows(spent: Spent | None) -> list[tuple[str, str]]:
+    """Returns what models took: tokens, and money as far as prices are known; nothing when none was asked."""
+    if spent is None:
+        return []
+    many = "1 request" if spent.requests == 1 else f"{spent.requests:,} requests"
+    read = f" ({spent.cached_tokens:,} cached)" if spent.cached_tokens else ""
+    thought = f" ({spent.reasoning_tokens:,} reasoning)" if spent.reasoning_tokens else ""
+    guessed = f", {spent.estimated:,} of them estimated" if spent.estimated else ""
+    tokens = f"{spent.input_tokens:,} in{read}, {spent.output_tokens:,} out{thought}; {many}{guessed}"
+    cost = cost_text(spent.known_cost)
+    if spent.unpriced:
+        known = f"{cost} for the others; " if spent.unpriced < spent.requests else ""
+        cost = f"unknown: {known}no price is known for {spent.unpriced:,} of {many}"
+    return [("tokens", tokens), ("cost", cost)]
 
 
 def write_rows(screen: Screen, rows: list[tuple[str, str]]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stretto.core.events import Path
-from stretto.monitoring.spans import Source, Span, SpanFold, Status, fold_of
+from stretto.monitoring.spans import Source, Span, SpanFold, Spent, Status, fold_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,11 @@ class WorkflowMetrics:
     operations' durations divided by the wall time. ``critical_path`` names the operations that decided the end, in the
     order of time (see ``critical_path``), ``bottleneck`` the longest of them and ``bottleneck_share`` its share of the
     wall time. ``queue_times`` holds what waited for room. ``slot_utilization`` is the share of the available slots
-    (``slots``; the peak when nobody says) that did work. Tokens and cost are None while nothing in the log tells them.
+    (``slots``; the peak when nobody says) that did work.
+
+    Tokens are those of every request to a model, None when there was none: ``tokens_input`` includes ``tokens_cached``,
+    ``tokens_output`` includes ``tokens_reasoning``. ``cost`` is in US dollars, and None when the price of any of the
+    ``model_requests`` is unknown: then ``unpriced_requests`` says of how many, and ``known_cost`` what the others cost.
     """
 
     run_id: str
@@ -66,7 +70,12 @@ class WorkflowMetrics:
     slot_utilization: float
     tokens_input: int | None = None
     tokens_output: int | None = None
+    tokens_cached: int | None = None
+    tokens_reasoning: int | None = None
     cost: float | None = None
+    known_cost: float | None = None
+    model_requests: int = 0
+    unpriced_requests: int = 0
 
 
 class _Interval(NamedTuple):
@@ -114,7 +123,24 @@ def measure(source: Source, *, slots: int | None = None) -> WorkflowMetrics:
         peak_concurrency=peak,
         slots=room,
         slot_utilization=min(1.0, work / (room * wall)) if room and wall > 0 else 0.0,
+        **_spent(fold.root.spent),
     )
+
+
+def _spent(spent: Spent | None) -> dict[str, Any]:
+    """Returns the figures of what models took; without a request they keep their defaults."""
+    if spent is None:
+        return {}
+    return {
+        "tokens_input": spent.input_tokens,
+        "tokens_output": spent.output_tokens,
+        "tokens_cached": spent.cached_tokens,
+        "tokens_reasoning": spent.reasoning_tokens,
+        "cost": spent.cost,
+        "known_cost": spent.known_cost,
+        "model_requests": spent.requests,
+        "unpriced_requests": spent.unpriced,
+    }
 
 
 def end_of(fold: SpanFold) -> float:

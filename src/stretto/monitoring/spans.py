@@ -54,6 +54,42 @@ class Execution(NamedTuple):
 
 
 @dataclass(slots=True)
+class Spent:
+    """What models took for a path and all below it: requests, tokens, and US dollars.
+
+    ``input_tokens`` includes ``cached_tokens``, ``output_tokens`` includes ``reasoning_tokens``. ``known_cost`` is that
+    of the requests whose price is known; the others are ``unpriced``. The tokens of ``estimated`` ones are a guess.
+    """
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    known_cost: float = 0.0
+    unpriced: int = 0
+    estimated: int = 0
+
+    @property
+    def cost(self) -> float | None:
+        """What all of it cost (US dollars), or None when the price of any request is unknown."""
+        return None if self.unpriced else self.known_cost
+
+    def add(self, used: core.ModelUsed) -> None:
+        """Adds a request."""
+        self.requests += 1
+        self.input_tokens += used.input_tokens
+        self.output_tokens += used.output_tokens
+        self.cached_tokens += used.cached_tokens
+        self.reasoning_tokens += used.reasoning_tokens
+        self.estimated += used.estimated
+        if used.cost is None:
+            self.unpriced += 1
+        else:
+            self.known_cost += used.cost
+
+
+@dataclass(slots=True)
 class Span:
     """What is known of one path.
 
@@ -61,7 +97,8 @@ class Span:
     ones before a resume. ``start`` is None while the step waits or when it was skipped. ``queued`` is how long it
     waited for room before ``start`` (seconds). ``source`` says where a completed step's output came from: run, cache,
     batch, fallback or human. ``question`` is what a human is being asked now. ``seconds`` is the limit that a timed-out
-    step exceeded. ``undone`` tells whether the step was rolled back.
+    step exceeded. ``undone`` tells whether the step was rolled back. ``spent`` is what models took for it and all below
+    it, None when no model was asked.
     """
 
     path: Path
@@ -85,6 +122,7 @@ class Span:
     messages: tuple[Message, ...] = ()
     retries: tuple[Retry, ...] = ()
     earlier: tuple[Execution, ...] = ()
+    spent: Spent | None = None
     children: list[Span] = field(default_factory=list["Span"])
 
     @property
@@ -153,6 +191,7 @@ class SpanFold:
             core.Answered: self._was_answered,
             core.Progress: self._progress,
             core.Said: self._said,
+            core.ModelUsed: self._model_used,
         }
         self.feed_all(events)
 
@@ -292,6 +331,15 @@ class SpanFold:
         span = self.span(event.path)
         span.said += 1
         span.messages = (*span.messages[1 - MESSAGES_KEPT :], Message(event.at, event.text, event.level))
+
+    def _model_used(self, event: core.ModelUsed) -> None:
+        """Counts a request for its path and for everything above it, up to the run."""
+        span: Span | None = self.span(event.path)
+        while span is not None:
+            if span.spent is None:
+                span.spent = Spent()
+            span.spent.add(event)
+            span = span.parent
 
 
 Source: TypeAlias = SpanFold | Iterable[Event]

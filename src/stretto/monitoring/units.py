@@ -79,3 +79,12 @@ def _label(at: float, step: float, total: float) -> str:
     size, unit = next(pair for pair in _SMALL_UNITS if total >= pair[0] * 0.9995 or pair[1] == "µs")
     digits = max(0, ceil(-log10(step / size) - 1e-9))
     return f"{at / size:.{digits}f} {unit}"
+
+
+def cost_text(cost: float) -> str:
+    """Returns US dollars as text: ``$12.35``, ``$0.500``, and two digits of what is less than ten cents."""
+    if cost == 0 or cost >= 0.995:
+        return f"${cost:,.2f}"
+    if cost < 1e-6:
+        return "under $0.000001"
+    return f"${cost:.3f}" if cost >= 0.0995 else f"${float(f'{cost:.2g}'):.8f}".rstrip("0")
