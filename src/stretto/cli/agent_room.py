@@ -12,12 +12,11 @@ from stretto.agents.agent import Agent
 from stretto.agents.registry import AgentRegistry, BrokenAgent
 from stretto.agents.validation import Approvals
 from stretto.cli.agent_files import KnownAgent, demonstration_of, known_agents
+from stretto.cli.model_settings import models_of
 from stretto.cli.settings import Settings
 from stretto.core.errors import DefinitionError
 from stretto.core.ledger import Budget
 from stretto.core.resources import Embedder
-from stretto.models.pricing import Price
-from stretto.models.providers import ProviderConfig
 from stretto.models.resolve import Models
 from stretto.runtime.run import RunSettings
 from stretto.stores.store import Store
@@ -115,26 +114,6 @@ async def agent_room(settings: Settings, store: Store) -> AsyncGenerator[AgentRo
             servers=servers,
             embedder=None if settings.embedder is None else models.embedder(settings.embedder),
         )
-
-
-def models_of(settings: Settings, attempts: int = 4) -> Models:
-    """Returns the models that the settings describe; a request that fails in passing is made ``attempts`` times."""
-    providers = [
-        ProviderConfig(
-            name=name,
-            base_url=said.base_url,
-            kind=said.kind,
-            key_name=said.key_name,
-            headers=said.headers,
-            max_concurrency=said.max_concurrency,
-        )
-        for name, said in settings.providers.items()
-    ]
-    prices = {
-        model: Price(input=said.input, output=said.output, cached=said.cached, cache_write=said.cache_write)
-        for model, said in settings.prices.items()
-    }
-    return Models(providers, prices=prices, attempts=attempts)
 
 
 def tools_of(settings: Settings) -> ToolRegistry:

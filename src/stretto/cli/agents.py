@@ -188,7 +188,8 @@ def add(
     """Keep an agent that a file describes in the store, where every directory finds it."""
     from stretto.agents.registry import DOCUMENTS, AgentRegistry
     from stretto.cli.agent_files import read_agent
-    from stretto.cli.agent_room import models_of, tools_of
+    from stretto.cli.agent_room import tools_of
+    from stretto.cli.model_settings import models_of
     from stretto.cli.places import existing
     from stretto.cli.settings import load
     from stretto.core.archive import Document

@@ -52,7 +52,7 @@ def list_models(
     if provider is not None:
         check_provider(provider, known)
     names = known.names if provider is None else (provider,)
-    rows = [row for name in names for row in _rows(known, name) if (search or "").casefold() in row["model"].casefold()]
+    rows = [row for name in names for row in _rows(known, name, (search or "").casefold())]
     if as_json:
         screen.line(json.dumps(rows, ensure_ascii=False, indent=2))
     elif rows:
@@ -64,7 +64,7 @@ def list_models(
 
 
 def _configured() -> Models:
-    from stretto.cli.agent_room import models_of
+    from stretto.cli.model_settings import models_of
     from stretto.cli.settings import load
 
     return models_of(load(), attempts=1)
@@ -81,7 +81,7 @@ def check_provider(provider: str, known: Models) -> None:
         raise TargetNotFound(f"there is no provider {provider!r}; {hint}")
 
 
-def _rows(known: Models, provider: str) -> list[dict[str, Any]]:
+def _rows(known: Models, provider: str, search: str) -> list[dict[str, Any]]:
     from stretto.core.ledger import Usage
     from stretto.models.offline import RULES
     from stretto.models.pricing import context_window, known_models
@@ -97,6 +97,7 @@ def _rows(known: Models, provider: str) -> list[dict[str, Any]]:
             "output": _per_million(known.prices.cost(id, answered)),
         }
         for id in sorted({f"{provider}:{name}" for name in names if name != "*"})
+        if search in id.casefold()
     ]
 
 
