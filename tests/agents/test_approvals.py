@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stretto.agents.audit import audit
+from stretto.agents.auditing import audit
 from stretto.agents.validation import (
     ApprovalRule,
     Approvals,

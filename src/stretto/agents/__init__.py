@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stretto.agents.agent import Agent, McpTools
+    from stretto.agents.auditing import AuditRow, audit
     from stretto.agents.config import AgentConfig, ModelChoice
     from stretto.agents.crew import Delegation
     from stretto.agents.delegation import DELEGATION_TOOLS
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
     from stretto.agents.result import WorkflowMetrics, WorkflowResult, WorkflowStatus
     from stretto.agents.task import Task
-    from stretto.agents.validation import Approvals, ApprovalSettings, Proposal, Validation, Verdict
+    from stretto.agents.validation import ApprovalRule, Approvals, ApprovalSettings, Proposal, Validation, Verdict
 
 __all__ = [
     "DELEGATION_TOOLS",
@@ -27,8 +28,10 @@ __all__ = [
     "AgentOrchestrator",
     "AgentRegistry",
     "AgentSummary",
+    "ApprovalRule",
     "ApprovalSettings",
     "Approvals",
+    "AuditRow",
     "BrokenAgent",
     "Delegation",
     "McpTools",
@@ -46,12 +49,14 @@ __all__ = [
     "WorkflowResult",
     "WorkflowStatus",
     "agent_report",
+    "audit",
     "batch_report",
     "outcome_report",
 ]
 
 _HOMES = {
     "agent": "Agent McpTools",
+    "auditing": "AuditRow audit",
     "config": "AgentConfig ModelChoice",
     "crew": "Delegation",
     "delegation": "DELEGATION_TOOLS",
@@ -62,7 +67,7 @@ _HOMES = {
     "report": "AgentMetrics Report ReportStatus ToolUse",
     "result": "WorkflowMetrics WorkflowResult WorkflowStatus",
     "task": "Task",
-    "validation": "Approvals ApprovalSettings Proposal Validation Verdict",
+    "validation": "ApprovalRule Approvals ApprovalSettings Proposal Validation Verdict",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
