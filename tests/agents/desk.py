@@ -103,3 +103,31 @@ def spans(log: Sequence[Event], end: str = "/run") -> dict[str, tuple[float, flo
 def plans(log: Sequence[Event]) -> list[dict[str, Any]]:
     """Returns the plans that were told."""
     return [event.plan for event in log if isinstance(event, PlanMade)]
+
+
+def kinds(messages: Any) -> list[list[str]]:
+    """Returns the kinds of the parts of each message."""
+    return [[part["part_kind"] for part in message["parts"]] for message in messages]
+
+
+class Delegate(Tool):
+    """Gives a task to another agent."""
+
+    name, description, origin = "delegate", "Delegates.", "sub_agent"
+    parameters: Any = {"type": "object"}
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+
+    def briefing(self) -> str:
+        return f"- {self.agent.name}: {self.agent.config.description}\n- nobody else"
+
+    def check(self, arguments: Any) -> Any:
+        return arguments
+
+    def touches(self, arguments: Any) -> Touches:
+        return Touches()
+
+    async def execute(self, input: Any, context: Context) -> Any:
+        report: Report = await context.run(self.agent, str(Invocation.of(input).arguments["task"]))
+        return report.response

@@ -23,8 +23,7 @@ from stretto.runtime.run import Run
 from stretto.stores.sql import SqlStore
 from stretto.testing import Scripted, ScriptedModel, find_order_dependence, run_virtual
 from stretto.tools.tool import Invocation
-from tests.agents.desk import Desk
-from tests.agents.test_agent_loop import Delegate
+from tests.agents.desk import Delegate, Desk
 
 MODEL_CALLS = 3
 
