@@ -25,7 +25,6 @@ class Sum(BaseModel):
 
 
 def agent_at(server: Loopback, face: str, **settings: Any) -> Agent:  # noqa: F811
-    settings.setdefault("enable_thinking", False)
     return Agent(name="helper", model=hasty(models_of(server).get(f"{face}:test")), **settings)
 
 
