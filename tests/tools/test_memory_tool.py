@@ -293,6 +293,14 @@ def test_what_a_call_touches():
     assert one.writes != other.writes
 
 
+def test_what_another_operation_takes_may_be_null():
+    assert TOOL.check({"operation": "get", "memory_id": "x", "content": None, "tags": None})["memory_id"] == "x"
+    with pytest.raises(WrongArguments, match="memory_id"):
+        TOOL.check({"operation": "get", "memory_id": None})
+    with pytest.raises(WrongArguments, match="nothing: there is no such argument"):
+        TOOL.check({"operation": "get", "memory_id": "x", "nothing": None})
+
+
 def test_checked_arguments_hold_the_defaults():
     checked = TOOL.check({"operation": "list"})
     assert checked == {"operation": "list", "type_filter": None, "limit": 10, "scope": "both", "mode": "full"}

@@ -66,7 +66,7 @@ def merged_schema(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     Each property's description names the operations that take it; what each of them requires is told there, too, and
     checked by ``validated``.
     """
-    properties: dict[str, dict[str, Any]] = {}
+    variants: dict[str, list[dict[str, Any]]] = {}
     takers: dict[str, list[str]] = {}
     definitions: dict[str, Any] = {}
     for model in models:
@@ -75,13 +75,10 @@ def merged_schema(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
         required = made.get("required", ())
         for name, described in made["properties"].items():
             if name != "operation":
-                properties.setdefault(name, described)
+                variants.setdefault(name, []).append(described)
                 needed = " (required)" if name in required else ""
                 takers.setdefault(name, []).append(f"{operation_of(model)}{needed}")
-    for name, described in properties.items():
-        told = described.get("description", "")
-        properties[name] = {**described, "description": f"{told} For: {', '.join(takers[name])}.".strip()}
-        properties[name].pop("default", None)
+    properties = {name: _one_of(each, takers[name]) for name, each in variants.items()}
     operation = {
         "type": "string",
         "enum": [operation_of(model) for model in models],
@@ -94,6 +91,18 @@ def merged_schema(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
         "additionalProperties": False,
     }
     return schema | ({"$defs": definitions} if definitions else {})
+
+
+def _one_of(variants: Sequence[Mapping[str, Any]], takers: Sequence[str]) -> dict[str, Any]:
+    """Returns one schema for a property that several operations take, each in its own way."""
+    texts = dict.fromkeys(variant["description"] for variant in variants if "description" in variant)
+    kinds: list[dict[str, Any]] = []
+    for variant in variants:
+        kind = {key: value for key, value in variant.items() if key not in ("description", "default")}
+        parts: list[dict[str, Any]] = kind["anyOf"] if kind.keys() == {"anyOf"} else [kind]
+        kinds += [part for part in parts if part not in kinds]
+    told = {"description": " ".join([*texts, f"For: {', '.join(takers)}."])}
+    return (kinds[0] if len(kinds) == 1 else {"anyOf": kinds}) | told
 
 
 def operation_of(model: type[BaseModel]) -> str:

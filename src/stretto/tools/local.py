@@ -23,7 +23,10 @@ class LocalTool(Tool):
         self.parameters = schema_of(self.models[0]) if len(self.models) == 1 else merged_schema(self.models)
 
     def parsed(self, arguments: Mapping[str, Any]) -> Arguments:
-        """Returns the arguments as the model of their operation; raises ``WrongArguments``."""
+        """Returns the arguments as the model of their operation; raises ``WrongArguments``.
+
+        Arguments of other operations that are null do not count: some providers fill in every property of a schema.
+        """
         if len(self.models) == 1:
             return validated(self.name, self.models[0], arguments)
         by_name = {operation_of(model): model for model in self.models}
@@ -31,9 +34,12 @@ class LocalTool(Tool):
         if not isinstance(wanted, str) or wanted not in by_name:
             near = get_close_matches(str(wanted), by_name, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it is one of {listed(by_name)}"
-            given = "is missing" if wanted is None else f"there is no operation {str(wanted)[:64]!r}"
-            raise WrongArguments(self.name, (f"operation: {given}; {hint}",))
-        return validated(self.name, by_name[wanted], arguments)
+            what = "is missing" if wanted is None else f"there is no operation {str(wanted)[:64]!r}"
+            raise WrongArguments(self.name, (f"operation: {what}; {hint}",))
+        model = by_name[wanted]
+        others = {name for other in self.models for name in other.model_fields} - model.model_fields.keys()
+        given = {name: value for name, value in arguments.items() if value is not None or name not in others}
+        return validated(self.name, model, given)
 
     def check(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the arguments with defaults filled in; raises ``WrongArguments``."""
