@@ -13,7 +13,6 @@ from stretto.agents.report import Report
 from stretto.agents.task import Task
 from stretto.core.errors import HumanAborted
 from stretto.core.events import Answered, Asked, Event, ModelUsed, StepCompleted, StepStarted
-from stretto.core.ledger import Ledger, Usage
 from stretto.core.outcome import Failed
 from stretto.core.policies import StepPolicy
 from stretto.core.step import Context
@@ -150,18 +149,6 @@ def test_what_was_spent_before_the_crash_is_counted_once() -> None:
         metrics = resumed.outcome.unwrap().metrics
         assert metrics.cost == sum(event.cost or 0 for event in used), cut
         assert metrics.usage.total == sum(event.input_tokens + event.output_tokens for event in used), cut
-
-
-def test_the_ledger_knows_what_was_spent_below_every_path() -> None:
-    ledger = Ledger()
-    ledger.record(ModelUsed(path="a/b/model", input_tokens=3, cost=1.0))
-    ledger.record(ModelUsed(path="a/c/model", input_tokens=4, cost=None))
-    ledger.record(ModelUsed(path="ab/model", input_tokens=5, cost=2.0))
-    assert ledger.under("a").usage == Usage(input_tokens=7)
-    assert (ledger.under("a").calls, ledger.under("a").known_cost) == (2, None)
-    assert ledger.under("a/b").known_cost == 1.0
-    assert ledger.under("nobody").calls == 0
-    assert (ledger.usage, ledger.calls, ledger.cost, ledger.unpriced) == (Usage(input_tokens=12), 3, 3.0, 1)
 
 
 def test_an_agent_goes_on_from_a_database(tmp_path: Path) -> None:

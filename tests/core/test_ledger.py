@@ -89,3 +89,15 @@ def test_what_is_not_kept_is_named_with_what_is_near() -> None:
 def test_a_request_about_an_unknown_topic_or_risk_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(DefinitionError, match=f"a request's {next(iter(setting))} is one of"):
         Request(question="May I?", **setting)
+
+
+def test_the_ledger_knows_what_was_spent_below_every_path() -> None:
+    ledger = Ledger()
+    ledger.record(ModelUsed(path="a/b/model", input_tokens=3, cost=1.0))
+    ledger.record(ModelUsed(path="a/c/model", input_tokens=4, cost=None))
+    ledger.record(ModelUsed(path="ab/model", input_tokens=5, cost=2.0))
+    assert ledger.under("a").usage == Usage(input_tokens=7)
+    assert (ledger.under("a").calls, ledger.under("a").known_cost) == (2, None)
+    assert ledger.under("a/b").known_cost == 1.0
+    assert ledger.under("nobody").calls == 0
+    assert (ledger.usage, ledger.calls, ledger.cost, ledger.unpriced) == (Usage(input_tokens=12), 3, 3.0, 1)

@@ -37,6 +37,7 @@ class ToolUse:
 class AgentMetrics:
     """What a task took: ``duration`` in seconds, tokens and dollars of the agent and of all below it.
 
+    Of a resumed run the seconds count from when it went on, tokens and dollars from its beginning.
     ``cost`` is None when the price of any call is unknown. ``bad_calls`` counts the tool calls that could not be made
     as the model wrote them: unknown tools, arguments that do not follow the schema.
     """
