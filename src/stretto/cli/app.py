@@ -10,7 +10,19 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stretto.cli import agents, approvals, explaining, gallery, health, listing, models, running, showing, steering
+from stretto.cli import (
+    agents,
+    approvals,
+    explaining,
+    gallery,
+    health,
+    listing,
+    mcp,
+    models,
+    running,
+    showing,
+    steering,
+)
 from stretto.cli.exits import Exit, table
 from stretto.cli.screen import Screen
 from stretto.core.errors import StrettoError
@@ -102,6 +114,7 @@ app.command()(approvals.approve)
 app.command()(approvals.reject)
 app.add_typer(agents.agents, name="agents")
 app.add_typer(models.models, name="models")
+app.add_typer(mcp.mcp, name="mcp")
 app.add_typer(gallery.examples, name="examples")
 app.command()(health.doctor)
 app.command()(health.version)
