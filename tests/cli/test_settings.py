@@ -103,6 +103,11 @@ def test_the_place_that_is_told_is_the_one_that_counts(here, monkeypatch):
     assert refused().startswith("stretto.toml: budget.tokens: ")
     monkeypatch.setenv("STRETTO_BUDGET__TOKENS", "-3")
     assert refused().startswith("STRETTO_BUDGET__TOKENS: must be")
+    monkeypatch.setenv("STRETTO_BUDGET", '{"cost": "many"}')
+    monkeypatch.setenv("STRETTO_BUDGET__TOKENS", "3")
+    assert refused().startswith("STRETTO_BUDGET: cost: must be a valid number")
+    monkeypatch.setenv("STRETTO_BUDGET__COST__MORE", "1")
+    assert refused().startswith("STRETTO_BUDGET")
     assert refused(model="gpt").startswith("the command line: model: ")
 
 

@@ -76,6 +76,10 @@ async def test_vectors_are_kept_as_float32(archive):
     held = (await archive.memory("m1")).embedding
     assert held == pytest.approx((0.1, 1e-3), rel=1e-7)
     assert held != (0.1, 1e-3)
+    for wrong in ((1e39,), ("x",)):
+        with pytest.raises(StoreError, match="the embedding cannot be kept as float32"):
+            await archive.add_memory(memory("m2", embedding=wrong))
+    assert ids(await archive.memories()) == ["m1"]
 
 
 async def test_an_id_of_a_memory_is_given_once(archive):

@@ -49,8 +49,6 @@ def _list(screen: Screen, store: str | None, as_json: bool) -> None:
     if as_json:
         rows = [_row(agent) for agent in found]
         screen.line(json.dumps(rows + [_broken_row(one) for one in broken], ensure_ascii=False, indent=2))
-    elif not found and not broken:
-        screen.say("no agents yet; describe one in a file, then: stretto agents add FILE.toml")
     else:
         screen.out.print(_table(settings, found, broken))
 
@@ -132,8 +130,6 @@ def _find(store: str | None, id: str) -> KnownAgent:
     for agent in found:
         if id in (agent.config.id, agent.config.name):
             return agent
-    if not found:
-        raise TargetNotFound(f"there is no agent {id!r}, nor any other; add one: stretto agents add FILE.toml")
     raise TargetNotFound(str(UnknownAgent(id, [agent.config.id for agent in found])))
 
 

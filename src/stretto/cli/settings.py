@@ -25,6 +25,7 @@ from stretto.models.providers import Kind
 
 PREFIX = "STRETTO_"
 OPTIONS = "the command line"
+ENVIRONMENT = "the environment"
 _MODEL_ID = r"^[^:\s]+:\S+$"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -140,22 +141,22 @@ def load(**options: Any) -> Settings:
     try:
         return Here(**given)
     except SettingsError as error:
-        raise SettingRefused("the environment", "", f"{error}; write JSON, or NAME__PART for its parts") from None
+        raise SettingRefused(ENVIRONMENT, "", f"{error}; write JSON, or NAME__PART for its parts") from None
     except ValidationError as error:
         raise refusal(error, [(OPTIONS, given), *_places(files)], Settings) from None
 
 
 def _places(files: Sequence[ConfigFile]) -> list[tuple[str, Mapping[str, Any]]]:
     variables: dict[str, Any] = {}
-    for name in sorted(os.environ):
-        place = variables
-        *parts, last = name.removeprefix(PREFIX).lower().split("__")
+    for name in sorted(os.environ):  # STRETTO_X, which is JSON, stands before STRETTO_X__Y
         if name.startswith(PREFIX) and os.environ[name]:
+            place: Any = variables
+            *parts, last = name.removeprefix(PREFIX).lower().split("__")
             for part in parts:
-                place = place.setdefault(part, {})
+                place = place.setdefault(part, {}) if is_table(place) else place
             if is_table(place):
                 place[last] = os.environ[name]
-    return [("the environment", variables), *((file.name, file.settings) for file in files)]
+    return [(ENVIRONMENT, variables), *((file.name, file.settings) for file in files)]
 
 
 def _check_variables() -> None:
@@ -164,7 +165,7 @@ def _check_variables() -> None:
     for name in os.environ:
         begin = name.split("__")[0]
         if name.startswith(PREFIX) and begin not in known and (near := get_close_matches(begin, known, 1, 0.85)):
-            raise SettingRefused("the environment", name, f"there is no such setting; did you mean {near[0]}?")
+            raise SettingRefused(ENVIRONMENT, name, f"there is no such setting; did you mean {near[0]}?")
 
 
 def refusal(
@@ -174,11 +175,13 @@ def refusal(
     error = problems.errors(include_url=False, include_context=False)[0]
     place = tuple(map(str, error["loc"]))
     where = next((name for name, held in said if _holds(held, place)), said[-1][0] if said else OPTIONS)
-    if where == "the environment":
-        where = PREFIX + "__".join(place).upper()
-        key = ""
-    else:
-        key = ".".join(place)
+    key = ".".join(place)
+    if where == ENVIRONMENT:
+        names = [PREFIX + "__".join(place[:length]).upper() for length in range(len(place), 0, -1)]
+        where, length = next(
+            ((name, len(place) - at) for at, name in enumerate(names) if name in os.environ), (where, 0)
+        )
+        key = ".".join(place[length:])
     if error["type"] == "extra_forbidden":
         known = _known(owner, place[:-1])
         near = get_close_matches(place[-1], known, 3)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from array import array
+import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -120,16 +119,13 @@ def json_text(what: str, id: str, body: Mapping[str, Any]) -> str:
 
 
 def packed(vector: Sequence[float] | None) -> bytes | None:
-    """Returns a vector as float32 bytes, the least significant first."""
-    return None if vector is None else _little(array("f", vector)).tobytes()
+    """Returns a vector as float32 bytes, the least significant first; raises ``StoreError`` for what is none."""
+    try:
+        return None if vector is None else struct.pack(f"<{len(vector)}f", *vector)
+    except (struct.error, OverflowError) as error:
+        raise StoreError(f"the embedding cannot be kept as float32: {error}") from None
 
 
 def unpacked(held: bytes | None) -> tuple[float, ...] | None:
     """Returns the vector that ``packed`` was given, rounded to float32."""
-    return None if held is None else tuple(_little(array("f", held)))
-
-
-def _little(numbers: array[float]) -> array[float]:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
+    return None if held is None else struct.unpack(f"<{len(held) // 4}f", held)
