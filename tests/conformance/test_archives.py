@@ -325,6 +325,15 @@ async def test_of_two_who_take_a_task_at_once_one_gets_it(archive):
     assert sorted(type(one).__name__ for one in taken) == ["NoneType", *["TodoRefused"] * 3]
 
 
+async def test_two_tasks_that_are_made_to_depend_on_each_other_at_once_make_no_circle(archive):
+    await archive.add_todo(todo("a"))
+    await archive.add_todo(todo("b"))
+    done = await asyncio.gather(
+        archive.change_todo(todo("a", "b")), archive.change_todo(todo("b", "a")), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in done) == ["NoneType", "TodoRefused"]
+
+
 # -- conversations -----------------------------------------------------------------------------------------------------
 
 
