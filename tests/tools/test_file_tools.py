@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -389,6 +390,46 @@ def test_a_folder_that_is_swapped_for_a_link_leads_nowhere(place, tmp_path, monk
 
     monkeypatch.setattr(workspace.os, "open", swapped)
     assert refused(place, "read_file", path="src/secret.txt").code == "CONFLICT"
+
+
+def test_what_is_swapped_all_the_time_never_leads_out(place, tmp_path):
+    """Races for real: one thread swaps a file and a folder for links that lead out, the other reads."""
+    (place / "file").write_text("inside")
+    (place / "folder").mkdir()
+    (place / "folder" / "secret.txt").write_text("inside")
+    (tmp_path / "bad_file").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "bad_folder").symlink_to(tmp_path)
+    inside, stop, seen = Workspace(place), threading.Event(), set()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for name in ("file", "folder"):
+                (place / name).rename(tmp_path / f"good_{name}")
+                (tmp_path / f"bad_{name}").rename(place / name)
+                (place / name).rename(tmp_path / f"bad_{name}")
+                (tmp_path / f"good_{name}").rename(place / name)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        for _ in range(2_000):
+            for path in ("file", "folder/secret.txt"):
+                try:
+                    with inside.opened(path, "file") as descriptor:
+                        seen.add(os.read(descriptor, 100).decode())
+                except ToolFailed as failure:
+                    seen.add(failure.code)
+    finally:
+        stop.set()
+        swapper.join()
+    assert seen <= {"inside", "PERMISSION_DENIED", "NOT_FOUND", "CONFLICT"}
+    assert "inside" in seen
+
+
+def test_where_files_cannot_be_opened_from_a_folder_there_is_no_workspace(place, monkeypatch):
+    monkeypatch.setattr(workspace, "_CAN", False)
+    with pytest.raises(DefinitionError, match="no workspace is safe here"):
+        Workspace(place)
 
 
 def test_no_descriptor_is_left_open(place):

@@ -25,13 +25,17 @@ Kind = Literal["file", "directory"]
 MOST_LINKS = 40
 """How many links one path may lead through."""
 LONGEST_PATH = 4_096
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO must not hang
+_NEEDED = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_DIRECTORY")  # O_NONBLOCK: a FIFO must not hang
+_FLAGS = sum(getattr(os, name, 0) for name in _NEEDED[:-1]) | os.O_RDONLY
+_CAN = os.open in os.supports_dir_fd and all(hasattr(os, name) for name in _NEEDED)
 
 
 class Workspace:
     """A folder, and what may be opened in it; paths are relative to it, with ``/``."""
 
     def __init__(self, root: Path | str) -> None:
+        if not _CAN:
+            raise DefinitionError("this system cannot open files from a folder (openat), so no workspace is safe here")
         self._named = os.path.abspath(root)
         try:
             self.root = Path(root).resolve(strict=True)
@@ -138,7 +142,7 @@ def outside(path: str) -> ToolFailed:
 def _failure(error: OSError, path: str) -> ToolFailed:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return ToolFailed("NOT_FOUND", f"there is no {path!r}; list_files shows what there is")
-    if error.errno in (errno.ELOOP, errno.EMLINK):  # it has become a link since it was looked at
+    if error.errno in (errno.ELOOP, errno.EMLINK, errno.EINVAL):  # it has become a link since the look, or ceased to be
         return ToolFailed("CONFLICT", f"{path!r} is changing right now; try again")
     if error.errno in (errno.EACCES, errno.EPERM):
         return ToolFailed("PERMISSION_DENIED", f"{path!r} may not be read by this process")
