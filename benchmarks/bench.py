@@ -30,6 +30,7 @@ BENCHMARKS = {
     "cancelling": "benchmarks.stopping:cancelling",
     "plan_mode": "benchmarks.plan_mode:plan_mode",
     "importing": "benchmarks.importing:importing",
+    "models": "benchmarks.models:models",
 }
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 

@@ -422,6 +422,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.models.loopback")
     parser.add_argument("--port", type=int, default=0)
     opened = bound(parser.parse_args().port)
+    opened.listen(2048)
     print(f"http://127.0.0.1:{opened.getsockname()[1]}", flush=True)
     asyncio.run(uvicorn.Server(configuration(Provider())).serve(sockets=[opened]))
 

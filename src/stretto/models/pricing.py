@@ -122,4 +122,4 @@ def known_models(provider: str) -> tuple[str, ...]:
 
 def near(word: str, words: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the words that look most like one that is unknown, three at most."""
-    return tuple(get_close_matches(word, words, n=3, cutoff=0.5))
+    return tuple(get_close_matches(word, words, n=3, cutoff=0.6))

@@ -1,0 +1,233 @@
+"""What a model call costs beside a bare pydantic-ai call to the same provider on loopback, and how fast it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from pydantic_ai.direct import model_request_stream
+from pydantic_ai.messages import ModelRequest, PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+
+from benchmarks.measure import Figure, Size, Times, driven, seconds, times
+from stretto import Context, ParallelResourceLimits, start, step
+from stretto.core.events import ModelDelta
+from stretto.models import Keys, ModelCall, Models, ProviderConfig, user_message
+from stretto.models.language_model import LanguageModel
+
+ROOT = Path(__file__).resolve().parent.parent
+TURN, FIRST, STOPPED, LATE = 0.003, 0.005, 0.1, 0.25
+STREAMS, PACE = 200, 50
+CALL = ModelCall(messages=(user_message("What is the answer?"),))
+ASKED = [ModelRequest.user_text_prompt("What is the answer?")]
+
+
+class Provider:
+    """The provider on loopback, in a process of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx2.AsyncClient(base_url=url)
+
+    async def behave(self, **settings: Any) -> None:
+        """Says how it answers from now on."""
+        (await self._client.post("/behave", json=settings)).raise_for_status()
+
+    async def closed(self) -> list[float]:
+        """Returns when connections were closed by the other side (seconds since the Unix epoch)."""
+        return list((await self._client.get("/seen")).json()["closed"])
+
+    async def close(self) -> None:
+        """Closes the way to it."""
+        await self._client.aclose()
+
+
+@asynccontextmanager
+async def provider() -> AsyncIterator[Provider]:
+    """Starts the provider, and ends it."""
+    command = [sys.executable, "-m", "tests.models.loopback", "--port", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220  # in no time
+    try:
+        assert process.stdout is not None
+        made = Provider(process.stdout.readline().strip())
+        yield made
+        await made.close()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@dataclass
+class Ear:
+    """Notes when each piece was heard (seconds since the Unix epoch), and what it was."""
+
+    pieces: list[tuple[float, str]] = field(default_factory=list)
+    enough: int = 0
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, text: str) -> None:
+        """Takes a piece."""
+        self.pieces.append((time.time(), text))
+        if len(self.pieces) == self.enough:
+            self.told.set()
+
+    def heard(self, delta: ModelDelta) -> None:
+        """Takes a piece, as a listener."""
+        self.hear(delta.text)
+
+    def restart(self) -> bool:
+        """Is never asked here."""
+        return False
+
+
+async def bare(model: LanguageModel, ear: Ear) -> None:
+    """Streams an answer with pydantic-ai alone."""
+    async with model_request_stream(await model.provider_model(), ASKED) as stream:
+        async for event in stream:
+            if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+                ear.hear(event.part.content)
+            elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+                ear.hear(event.delta.content_delta)
+        stream.get()
+
+
+def heard_by(ear: Ear) -> ModelCall:
+    """Returns the question, with somebody who listens."""
+    return ModelCall(messages=CALL.messages, listener=ear)
+
+
+async def ours(model: LanguageModel, ear: Ear) -> None:
+    """Streams an answer in a run of its own."""
+    async with start(model, heard_by(ear)) as run:
+        pass
+    run.outcome.unwrap()
+
+
+Ask = Callable[[LanguageModel, Ear], Awaitable[None]]
+
+
+async def _turns(asked: Provider, model: LanguageModel, rounds: int) -> list[Figure]:
+    await asked.behave(text=" ".join(["word"] * 20))
+    whole: dict[str, list[float]] = {"bare": [], "ours": []}
+    first: dict[str, list[float]] = {"bare": [], "ours": []}
+    contenders: dict[str, Ask] = {"bare": bare, "ours": ours}
+    for ask in contenders.values():
+        await ask(model, Ear())
+    for _ in range(rounds * 4):
+        for name, ask in contenders.items():
+            gc.collect()
+            ear, began = Ear(), time.time()
+            await ask(model, ear)
+            whole[name].append(time.time() - began)
+            first[name].append(ear.pieces[0][0] - began)
+    return [
+        _added("a model call of 20 tokens, as a run", whole, TURN),
+        _added("time to the first token of a model", first, FIRST),
+    ]
+
+
+def _added(what: str, taken: dict[str, list[float]], most: float) -> Figure:
+    baseline, own = Times(tuple(taken["bare"])), Times(tuple(taken["ours"]))
+    added = statistics.median(mine - theirs for mine, theirs in zip(taken["ours"], taken["bare"], strict=True))
+    return Figure(
+        what,
+        f"{seconds(baseline.median)} bare pydantic-ai",
+        f"{seconds(own.median)}, {seconds(max(0.0, added))} more",
+        times(own.median / baseline.median),
+        f"≤ {seconds(most)} more",
+        added <= most,
+        [f"bare: {baseline.told()}", f"ours: {own.told()}"],
+    )
+
+
+async def _stops(asked: Provider, model: LanguageModel, rounds: int) -> Figure:
+    taken: dict[str, list[float]] = {"bare": [], "ours": []}
+    for _ in range(rounds):
+        for name in taken:
+            await asked.behave(text=" ".join(["word"] * 5000), speed=PACE)
+            ear = Ear(enough=3)
+            if name == "bare":
+                task = asyncio.ensure_future(bare(model, ear))
+                await ear.told.wait()
+                told = time.time()
+                task.cancel()
+                await asyncio.wait([task])
+            else:
+                async with start(model, heard_by(ear)) as run:
+                    await ear.told.wait()
+                    told = time.time()
+                    run.cancel()
+            while not (closed := await asked.closed()):  # noqa: ASYNC110  # it happens in another process
+                await asyncio.sleep(0.005)
+            taken[name].append(closed[0] - told)
+    baseline, own = Times(tuple(taken["bare"])), Times(tuple(taken["ours"]))
+    return Figure(
+        "cancelling mid-stream, until the provider sees its connection closed",
+        f"{seconds(baseline.median)} bare pydantic-ai",
+        seconds(own.median),
+        times(own.median / baseline.median),
+        f"< {seconds(STOPPED)}",
+        own.median < STOPPED,
+        [f"bare: {baseline.told()}", f"ours: {own.told()}"],
+    )
+
+
+async def _crowd(asked: Provider, model: LanguageModel, streams: int, tokens: int) -> Figure:
+    await asked.behave(text=" ".join(["@now@"] * tokens), speed=PACE, stamped=True)
+    alone = [Ear() for _ in range(streams)]
+    await asyncio.gather(*(bare(model, ear) for ear in alone))
+    together = [Ear() for _ in range(streams)]
+
+    @step
+    async def crowd(_: None, context: Context) -> None:
+        async with context.branches(ParallelResourceLimits(max_concurrent_executions=streams)) as branches:
+            for ear in together:
+                await branches.start(model, heard_by(ear))
+
+    async with start(crowd) as run:
+        pass
+    run.outcome.unwrap()
+    baseline, own = lateness(alone), lateness(together)
+    lost = streams * tokens - len(own)
+    return Figure(
+        f"{streams} models at once, {PACE} tokens/s each: how late the latest token is",
+        f"{seconds(max(baseline))} bare pydantic-ai",
+        f"{seconds(max(own))}, {lost} tokens lost",
+        times(max(own) / max(baseline)),
+        f"≤ {seconds(LATE)}, none lost",
+        max(own) <= LATE and lost == 0,
+        [f"bare: {Times(tuple(baseline)).told()}", f"ours: {Times(tuple(own)).told()}"],
+    )
+
+
+def lateness(ears: list[Ear]) -> list[float]:
+    """Returns how long after it was sent each token was heard (seconds)."""
+    return [at - float(text) for ear in ears for at, text in ear.pieces]
+
+
+async def _models(size: Size) -> list[Figure]:
+    small = size.name == "tiny"
+    async with (
+        provider() as asked,
+        Models([ProviderConfig(name="own", base_url=f"{asked.url}/v1")], keys=Keys({})) as m,
+    ):
+        model = m.get("own:one")
+        assert isinstance(model, LanguageModel)
+        figures = await _turns(asked, model, size.rounds)
+        figures.append(await _stops(asked, model, size.rounds))
+        figures.append(await _crowd(asked, model, 10 if small else STREAMS, 10 if small else PACE))
+    return figures
+
+
+def models(size: Size) -> list[Figure]:
+    """Measures model calls."""
+    return driven(_models(size))
