@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from stretto.cli import (
     agents,
     approvals,
+    chat,
     explaining,
     gallery,
     health,
@@ -112,6 +113,7 @@ app.command()(steering.questions)
 app.command()(approvals.approvals)
 app.command()(approvals.approve)
 app.command()(approvals.reject)
+app.command()(chat.chat)
 app.add_typer(agents.agents, name="agents")
 app.add_typer(models.models, name="models")
 app.add_typer(mcp.mcp, name="mcp")

@@ -72,9 +72,10 @@ class Session:
 
     def execute(self, step: Step[Any, Any], input: Any, settings: RunSettings) -> Finished:
         """Runs a step to its end; nothing is raised when the run fails."""
-        return drive(self._execute(step, input, settings), self._interrupt)
+        return drive(self._execute(step, input, settings), self.interrupt)
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
+        """Stops the run in order, as Ctrl-C does; raises ``KeyboardInterrupt`` when none is under way."""
         self.interrupts += 1
         if self._run is None:
             raise KeyboardInterrupt
@@ -85,18 +86,23 @@ class Session:
     async def _execute(self, step: Step[Any, Any], input: Any, settings: RunSettings) -> Finished:
         async with self.store:
             await self.store.runs(1)  # opens it, or says why it cannot be, before the run's clock starts
-            settings["store"] = self.store
-            fold, cursor = SpanFold(), 0
+            return await self.carry_out(step, input, settings)
+
+    async def carry_out(self, step: Step[Any, Any], input: Any, settings: RunSettings) -> Finished:
+        """Runs a step to its end, in a loop that runs and with a store that is open already."""
+        settings["store"] = self.store
+        fold, cursor = SpanFold(), 0
+        try:
             async with start(step, input, **settings) as run:
                 self._run = run
                 cursor = await self._follow(run, fold)
-            self._feed(run, fold, cursor)
-            for viewer in self.viewers:
-                viewer.close(fold)
-            stored = self.store.__class__.__name__ != "MemoryStore"
-            return Finished(
-                run.id, run.step.name, run.outcome, fold, run.abandoned, bool(run.log), stored, self.interrupts
-            )
+        finally:
+            self._run = None
+        self._feed(run, fold, cursor)
+        for viewer in self.viewers:
+            viewer.close(fold)
+        stored = self.store.__class__.__name__ != "MemoryStore"
+        return Finished(run.id, run.step.name, run.outcome, fold, run.abandoned, bool(run.log), stored, self.interrupts)
 
     async def _follow(self, run: Run[Any], fold: SpanFold) -> int:
         """Folds and shows what happens until the run has ended; returns how much of the log was taken."""

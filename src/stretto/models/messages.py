@@ -68,6 +68,13 @@ def user_message(text: str) -> Message:
     return dumped([ModelRequest(parts=[UserPromptPart(content=text)])])[0]
 
 
+def assistant_message(text: str) -> Message:
+    """Returns what an agent has said."""
+    from pydantic_ai.messages import ModelResponse, TextPart
+
+    return dumped([ModelResponse(parts=[TextPart(content=text)])])[0]
+
+
 def results_message(results: Sequence[ToolResult]) -> Message:
     """Returns what the calls of one turn came to, in the order of the calls."""
     from pydantic_ai.messages import ModelRequest, ToolReturnPart
