@@ -262,3 +262,9 @@ def test_what_is_no_manifest_is_not_read_as_one(tmp_path: Path):
         "No manifest of a known kind"
         in read(FOCUS.format("dependencies"), builtin(written(tmp_path / "b", {"a": ""}))).answer
     )
+
+
+def test_a_long_conversation_is_read_beside_the_event_loop(tmp_path):
+    folder = written(tmp_path, {f"part{number}.py": f"x = {number}\n" * 4_000 for number in range(5)})
+    answer = read(FOCUS.format("structure"), builtin(folder)).answer
+    assert "| Python | 5 | 20,000 | 5 of 5 files |" in answer

@@ -13,7 +13,7 @@ from stretto.core.errors import DefinitionError
 from stretto.core.events import ModelDelta, ModelUsed
 from stretto.core.ledger import Ledger, Usage
 from stretto.core.policies import StepPolicy, positive
-from stretto.core.resources import Clock
+from stretto.core.resources import Clock, Workers
 from stretto.core.step import Context
 from stretto.models.messages import Message, ToolCall, dumped
 from stretto.models.model import Model, ModelCall, Reply
@@ -33,6 +33,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
 """The offline models and their skills: the first rule that a task fits answers."""
 WORDS_PER_SECOND = 200.0
 CHARACTERS_PER_TOKEN = 4
+LARGE = 100_000
+"""Characters; a longer conversation is read in a thread, so that it does not hold up the event loop."""
 _PIECE = re.compile(r".{1,60}", re.DOTALL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -65,7 +67,10 @@ class OfflineModel(Model):
     async def execute(self, input: ModelCall, context: Context) -> Reply:
         """Streams the move of the first rule that the conversation fits."""
         sight = Sight(input, self.id)
-        move = self.move(sight)
+        if heard(input) > LARGE:
+            move = await context.resource(Workers).thread(self.move, sight)
+        else:
+            move = self.move(sight)
         text, calls = self._text(sight, move), _calls(sight, move)
         usage = _usage(input, text, calls)
         with context.resource(Ledger).reserve(context.path, usage.total, 0.0):
@@ -133,9 +138,14 @@ def _pieces(text: str, calls: tuple[ToolCall, ...]) -> Iterator[ModelDelta]:
 
 
 def _usage(input: ModelCall, text: str, calls: tuple[ToolCall, ...]) -> Usage:
-    heard = len(input.system) + sum(_length(part.get("content")) for m in input.messages for part in m.get("parts", ()))
     said = len(text) + sum(len(call.name) + len(call.arguments) for call in calls)
-    return Usage(input_tokens=_tokens(heard), output_tokens=_tokens(said))
+    return Usage(input_tokens=_tokens(heard(input)), output_tokens=_tokens(said))
+
+
+def heard(input: ModelCall) -> int:
+    """Returns how many characters a model is told."""
+    parts = [part for message in input.messages for part in message.get("parts", ())]
+    return len(input.system) + sum(_length(part.get("content")) for part in parts)
 
 
 def _length(content: Any) -> int:

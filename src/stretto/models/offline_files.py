@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from stretto.models.offline_json import fields_of, items_of, json_value, plain_text, was_cut
@@ -48,7 +49,7 @@ class Workspace:
     searched: bool = False
     search_cut: bool = False
 
-    @property
+    @cached_property
     def own(self) -> dict[str, int | None]:
         """The files that belong to the repository itself, by path."""
         return {path: size for path, size in sorted(self.sizes.items()) if is_its_own(path)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from posixpath import basename, splitext
 
 LANGUAGES = {
@@ -38,6 +39,7 @@ LOCKS = (
     "uv.lock", "poetry.lock", "Pipfile.lock", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "Cargo.lock",
     "go.sum", "Gemfile.lock", "composer.lock",
 )  # fmt: skip
+_KEPT = 20_000  # names whose meaning is kept: a report asks for each of them many times
 _ENTRY = re.compile(
     r"(^|/)(__main__\.py|main\.(py|go|rs|c|cc|cpp|ts|js|java|kt|rb|swift)|app\.(py|ts|js)|cli\.py|manage\.py|wsgi\.py"
     r"|asgi\.py|server\.(js|ts)|index\.(js|ts|tsx|html)|lib\.rs|Makefile|Dockerfile)$"
@@ -46,6 +48,7 @@ _TEST_FOLDER = re.compile(r"(^|/)(tests?|specs?|__tests__)/", re.IGNORECASE)
 _TEST_FILE = re.compile(r"(^test_|_test\.|\.test\.|\.spec\.|_spec\.|^Test[A-Z]|Tests?\.(java|kt|cs)$)")
 
 
+@lru_cache(_KEPT)
 def language_of(path: str) -> str:
     """Returns the language that a file's name tells, or ``other``."""
     return LANGUAGES.get(splitext(path)[1].lower(), "other")
@@ -61,11 +64,13 @@ def is_binary(path: str) -> bool:
     return splitext(path)[1].lower() in BINARY
 
 
+@lru_cache(_KEPT)
 def is_entry_point(path: str) -> bool:
     """Says whether a program begins in a file of this name."""
     return _ENTRY.search(path) is not None and not is_test(path)
 
 
+@lru_cache(_KEPT)
 def is_test(path: str) -> bool:
     """Says whether a file holds tests, by its name or its folder."""
     return is_source(path) and bool(_TEST_FOLDER.search(path) or _TEST_FILE.search(basename(path)))
@@ -76,6 +81,7 @@ def is_readme(path: str) -> bool:
     return "/" not in path and basename(path).lower().startswith("readme")
 
 
+@lru_cache(_KEPT)
 def is_its_own(path: str) -> bool:
     """Says whether a file belongs to the repository and was not fetched or made."""
     return not any(

@@ -101,13 +101,13 @@ class Sight:
                     found.append(_told(call.name, arguments, part.get("content"), ending))
         return tuple(found)
 
+    @cached_property
+    def _by_call(self) -> Mapping[str, Told]:
+        return {_key(told.tool, told.arguments): told for told in reversed(self.results)}
+
     def told(self, tool: str, arguments: Mapping[str, Any]) -> Told | None:
         """Returns what a call with these arguments came to in this task, or None when it was not made."""
-        wanted = json.dumps(arguments, sort_keys=True, default=str)
-        for result in self.results:
-            if result.tool == tool and json.dumps(result.arguments, sort_keys=True, default=str) == wanted:
-                return result
-        return None
+        return self._by_call.get(_key(tool, arguments))
 
     def of(self, tool: str) -> Iterator[Told]:
         """Yields what the calls of one tool came to."""
@@ -159,6 +159,10 @@ def answer_text(content: Any) -> str:
 
 def _has(message: Message, kind: str) -> bool:
     return any(part.get("part_kind") == kind for part in message.get("parts", ()))
+
+
+def _key(tool: str, arguments: Mapping[str, Any]) -> str:
+    return f"{tool} {json.dumps(arguments, sort_keys=True)}"
 
 
 def _told(tool: str, arguments: Mapping[str, Any], content: Any, ending: str) -> Told:
