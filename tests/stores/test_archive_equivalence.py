@@ -12,7 +12,8 @@ from stretto.stores.sql import SqlStore
 
 PIECES = st.sampled_from(
     ["crème", "CREME", "brûlée", "straße", "STRASSE", "ﬁn", "fin", "東京", "ガ", "カ", "İstanbul", "istanbul", "a_b",
-     "x-y", "१२", "हिन्दी", "②", "2", "\U0001e922", "\U0001e900", "한국", '"', "*", "(", "NOT", "\x00", "\udc80", "😀", "don't"]
+     "x-y", "१२", "हिन्दी", "②", "2", "\U0001e922", "\U0001e900", "한국", '"', "*", "(", "NOT", "\x00", "\udc80", "😀",
+     "don't"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=6).map(" ".join)
 

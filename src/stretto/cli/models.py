@@ -142,10 +142,16 @@ def _providers(screen: Screen, as_json: bool) -> None:
     table.add_column("models", justify="right", no_wrap=True)
     table.add_column("key", no_wrap=True)
     table.add_column("", no_wrap=True, overflow="ellipsis")
-    for row in rows:
+    for row in sorted(rows, key=lambda row: not (row["key"] or row["local"])):  # those that can be asked come first
         place, variable = row["key"], row["variable"]
         told = (
-            f"in the {place}" if place else "missing" if variable else "needs none" if row["local"] else "its own way"
+            f"in the {place}"
+            if place
+            else "missing"
+            if variable
+            else "needs none"
+            if row["local"]
+            else "signs in its own way"
         )
         style = "green" if place or row["local"] else ""
         hint = "" if place or not variable else f"set {variable}, or: stretto models key {row['provider']}"
