@@ -174,14 +174,14 @@ async def open_in(store: Any, run_id: str, request_id: str) -> None:
     """Waits until a question can be read by other processes."""
 
     async def can_be_read() -> bool:
-        lines: list[Line] = await store.lines(run_id) if await store.ids(run_id) else []
+        lines: list[Line] = await store.lines(run_id) if await begun(store, run_id) else []
         return any(line.kind == "asked" and request_id in line.data for line in lines)
 
     await until(can_be_read)
 
 
-async def begun(store: Any) -> bool:
-    return bool(await store.ids("r")) and (await store.summary("r")).steps.started > 0
+async def begun(store: Any, run_id: str = "r") -> bool:
+    return bool(await store.ids(run_id)) and (await store.summary(run_id)).steps.started > 0
 
 
 async def empty(store: Any) -> bool:
