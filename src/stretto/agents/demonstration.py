@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stretto.agents.config import AgentConfig, ModelChoice
+from stretto.agents.validation import ApprovalRule
 from stretto.tools.mcp.config import McpConfig
 
 FILESYSTEM = "filesystem"
@@ -51,11 +52,19 @@ _FOCUSES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demonstration:
-    """The demonstration's agents, and the MCP servers that they name; ``note`` says what is missing, or nothing."""
+    """The demonstration's agents, and the MCP servers that they name; ``note`` says what is missing, or nothing.
+
+    ``rules`` let the surveyor hand out the parts of a survey unasked: whatever could change something is asked about.
+    """
 
     agents: tuple[AgentConfig, ...]
     servers: McpConfig
     note: str = ""
+    rules: tuple[ApprovalRule, ...] = (
+        ApprovalRule(
+            then="allow", tool="ParallelTasksTool", agent="surveyor", reason="the readers of a survey change nothing"
+        ),
+    )
 
 
 def demonstration(

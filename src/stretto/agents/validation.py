@@ -74,8 +74,9 @@ class Validation(ABC):
 class ApprovalRule(BaseModel):
     """Says what becomes of calls by their names, whatever the mode: ``allow``, ``ask`` or ``deny``.
 
-    ``tool`` and ``server`` are patterns as for file names (``mcp__github__*``); both have to fit, and a rule with a
-    ``server`` fits calls of MCP only. An ``allow`` covers destructive calls only where it says so.
+    ``tool``, ``server`` and ``agent`` (the calling agent's id) are patterns as for file names (``mcp__github__*``); all
+    have to fit, and a rule with a ``server`` fits calls of MCP only. An ``allow`` covers destructive calls only where
+    it says so.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,6 +84,7 @@ class ApprovalRule(BaseModel):
     then: Course
     tool: str = Field(default="*", min_length=1)
     server: str = ""
+    agent: str = Field(default="*", min_length=1)
     destructive: bool = False
     reason: str = ""
 
@@ -96,7 +98,7 @@ class ApprovalRule(BaseModel):
         """Says whether the rule is about this call."""
         if self.server and not (proposal.server and fnmatchcase(proposal.server, self.server)):
             return False
-        return fnmatchcase(proposal.name, self.tool)
+        return fnmatchcase(proposal.name, self.tool) and fnmatchcase(proposal.agent_id, self.agent)
 
     def __str__(self) -> str:
         """Says it as part of a sentence."""

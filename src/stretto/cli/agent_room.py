@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from stretto.agents.agent import Agent
+from stretto.agents.demonstration import Demonstration
 from stretto.agents.registry import AgentRegistry, BrokenAgent
-from stretto.agents.validation import Approvals
+from stretto.agents.validation import Approvals, ApprovalSettings
 from stretto.cli.agent_files import KnownAgent, demonstration_of, known_agents
 from stretto.cli.model_settings import models_of
 from stretto.cli.settings import Settings
@@ -107,13 +108,20 @@ async def agent_room(settings: Settings, store: Store) -> AsyncGenerator[AgentRo
             models=models,
             tools=tools,
             registry=registry,
-            approvals=Approvals(settings.approvals),
+            approvals=Approvals(_approvals(settings.approvals, shown, usable)),
             agents=tuple(usable),
             broken=tuple(broken),
             note=shown.note,
             servers=servers,
             embedder=None if settings.embedder is None else models.embedder(settings.embedder),
         )
+
+
+def _approvals(settings: ApprovalSettings, shown: Demonstration, agents: Sequence[KnownAgent]) -> ApprovalSettings:
+    """Returns the settings' rules, and behind them those of the demonstration's agents that nobody has replaced."""
+    own = {known.config.id for known in agents if known.origin == "demonstration"}
+    rules = [rule for rule in shown.rules if rule.agent in own]
+    return settings.model_copy(update={"rules": (*settings.rules, *rules)})
 
 
 def tools_of(settings: Settings) -> ToolRegistry:
