@@ -13,12 +13,13 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
-from stretto import CachePolicy, Context, DefinitionError, RetryPolicy, Said, run_sync
+from stretto import CachePolicy, Context, DefinitionError, RetryPolicy, Said, StepPolicy, run_sync
 from stretto.core.errors import StepTimeout, UnknownSetting
 from stretto.runtime.fingerprints import fingerprints
 from stretto.runtime.shared import Shared
 from stretto.testing import StepHarness, run_virtual
 from stretto.tools import FunctionTool, Invocation, ToolFailed, Touches, WrongArguments, tool
+from stretto.tools.function import ToolSettings
 
 
 class Point(BaseModel):
@@ -337,6 +338,13 @@ def test_a_setting_that_cannot_work_is_refused_when_the_tool_is_made(settings, m
 
     with pytest.raises(DefinitionError, match=message):
         tool(**settings)(anything)
+
+
+def test_type_checkers_know_the_settings_that_are_taken():
+    taken = {field.name for field in dataclasses.fields(StepPolicy) if field.init} - {"batch"}
+    assert set(ToolSettings.__annotations__) == taken | {
+        "name", "description", "reads", "writes", "risk", "destructive",
+    }  # fmt: skip
 
 
 def test_an_unknown_setting_is_an_unknown_setting():

@@ -321,6 +321,14 @@ def test_a_vector_is_as_near_to_itself_stretched_as_can_be(vector, factor):
     assert likeness == pytest.approx(1.0) or math.hypot(*vector) < 1e-100
 
 
+@given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=1, max_size=8), st.floats(1e-4, 1e4))
+def test_the_cosine_is_that_of_the_products(pairs, factor):
+    one, other = [x for x, _ in pairs], [y * factor for _, y in pairs]
+    lengths = math.hypot(*one) * math.hypot(*other)
+    expected = sum(x * y for x, y in zip(one, other, strict=True)) / lengths if lengths > 1e-6 else None
+    assert expected is None or cosine(one, other) == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_vector_that_points_nowhere_is_near_to_nothing():
     assert cosine((0.0, 0.0), (1.0, 0.0)) == 0.0
 

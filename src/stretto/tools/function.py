@@ -55,6 +55,7 @@ class ToolSettings(TypedDict, total=False):
     breaker: CircuitBreaker | None
     service: ServiceLimit | None
     fallback: Stepish | None
+    fallback_on: tuple[type[Exception], ...]
     undo: Stepish | None
     isolation: Isolation
     memory: int | None

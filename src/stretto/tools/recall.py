@@ -41,9 +41,18 @@ def comparable(memory: Memory, embedder: str, dimensions: int) -> bool:
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """Returns the cosine of the angle between two vectors; 0 when one of them points nowhere."""
-    lengths = math.sqrt(sum(map(mul, one, one))) * math.sqrt(sum(map(mul, other, other)))
-    return sum(map(mul, one, other)) / lengths if lengths else 0.0
+    """Returns the cosine of the angle between two vectors; 0 when one of them points nowhere.
+
+    By the law of cosines, of the lengths of both and of the distance between their ends: ``math`` computes those ten
+    times as fast as a loop does the product. Where the lengths differ much that would be inexact.
+    """
+    length, others = math.hypot(*one), math.hypot(*other)
+    if not length * others:
+        return 0.0
+    if not 0.01 < length / others < 100:
+        product: float = sum(map(mul, one, other))
+        return product / (length * others)
+    return (length * length + others * others - math.dist(one, other) ** 2) / (2 * length * others)
 
 
 def by_meaning(vector: Sequence[float], memories: Sequence[Memory], threshold: float, now: float) -> list[Recalled]:
