@@ -20,6 +20,7 @@ STAMP = VENV / ".stretto-stamp"
 NODE_SERVERS = ROOT / "tests" / "mcp_servers"
 UV_WANTED = "uv>=0.9,<1"
 USAGE = """usage: python3 dev.py run [PATH]     run the survey example
+       python3 dev.py chat [ARGS]     talk with the surveyor, an agent that needs no key: stretto chat
        python3 dev.py test           linters, types, tests and the coverage gate
        python3 dev.py test ARGS...   only pytest, with these arguments
        python3 dev.py check          only linters and types
@@ -223,14 +224,18 @@ def test() -> list[str]:
 def main() -> None:
     """Reads the command, prepares what it needs, and does it."""
     command, rest = (sys.argv[1] if len(sys.argv) > 1 else "run"), sys.argv[2:]
-    if command not in ("run", "test", "check", "bench"):
+    if command not in ("run", "chat", "test", "check", "bench"):
         sys.exit(USAGE)
     ensure_environment()
     if command == "run":  # from here: the paths that it takes are those of whoever typed them
-        ensure_node_servers(needed=False)
         known = os.environ.get("PYTHONPATH")
         path = os.pathsep.join([str(ROOT), *([known] if known else [])])
         os.execve(PY, [str(PY), "-m", "examples.survey", *rest], {**os.environ, "PYTHONPATH": path})
+    if command == "chat":
+        ensure_node_servers(needed=False)  # without the filesystem server the agents read, and write nothing
+        path = os.pathsep.join([str(NODE_SERVERS / "node_modules" / ".bin"), os.environ.get("PATH", "")])
+        words = [str(VENV / SCRIPTS / ("stretto" + EXE)), "chat", "--agent", "surveyor", *rest]
+        os.execve(words[0], words, {**os.environ, "PATH": path})
     os.chdir(ROOT)
     if command == "bench":
         os.execv(PY, [str(PY), "benchmarks/bench.py", *rest])

@@ -21,7 +21,7 @@ def main() -> int:
     root = Path(given.path or (HERE if (HERE / "pyproject.toml").is_file() else ".")).resolve()
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     out = Path(given.out or Path(state, "stretto", "surveys", f"{root.name or 'root'}.md")).resolve()
-    return watch(
+    code = watch(
         workflow,
         {"root": str(root), "out": str(out)},
         target=f"{__package__}:workflow",
@@ -31,6 +31,10 @@ def main() -> int:
         gantt=True,
         tell=lambda data: data["report"],
     )
+    if sys.stdout.isatty():
+        chat = "python3 dev.py chat" if (HERE / "dev.py").is_file() else "stretto chat --agent surveyor"
+        print(f'\nFour agents can do it, too, without a key: {chat} "Survey this repository"')
+    return code
 
 
 if __name__ == "__main__":

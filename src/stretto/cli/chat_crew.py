@@ -182,7 +182,7 @@ def arguments_text(input: Any) -> str:
     given = getattr(input, "arguments", None)
     if not is_object(given):
         return ""
-    pairs = [f"{name}={short(value, 40)}" for name, value in given.items()]
+    pairs = [f"{name}={short(value, 40)}" for name, value in given.items() if value not in (None, "", [])]
     text = clean(" ".join(pairs))
     return text if len(text) <= ARGUMENTS else text[: ARGUMENTS - 1] + "…"
 

@@ -12,7 +12,7 @@ from stretto.cli.execution import Viewer
 from stretto.cli.live import PLAIN_SPINNER, SPINNER
 from stretto.cli.screen import Screen
 from stretto.core import events as core
-from stretto.core.events import Event
+from stretto.core.events import Event, Path, parent_of
 from stretto.monitoring.labels import cells, clean, cut
 from stretto.monitoring.palette import LOOKS, Mark
 from stretto.monitoring.spans import SpanFold
@@ -40,6 +40,7 @@ class ChatView(Viewer):
         self.text = ""
         self._open_line = False
         self._thinking: tuple[float, int, str] | None = None
+        self._told: set[Path] = set()
         self._live: Live | None = None
         self._frame = 0
 
@@ -95,6 +96,7 @@ class ChatView(Viewer):
                 kept = f"{count_text(event.tokens_before)} → {count_text(event.tokens_after)} tokens"
                 self._line(f"▸ {event.dropped} earlier messages {event.how} ({kept})", _FAINT)
             case core.TaskChanged():
+                self._told.add(parent_of(event.path))
                 box = {"completed": "☑", "deleted": "☒"}.get(event.change, "☑" if event.status == "completed" else "☐")
                 self._line(f"{box} {clean(event.name)} ({event.status.replace('_', ' ')})", _FAINT)
             case core.Said() if event.level in ("warning", "error"):
@@ -104,6 +106,8 @@ class ChatView(Viewer):
 
     def _ended(self, fold: SpanFold, path: str) -> None:
         """Leaves a line for a call that has ended, and one for each agent that it started."""
+        if path in self._told and path not in self.crew.errors:
+            return
         span = fold.spans[path]
         mark: Mark = "failed" if span.status == "completed" and path in self.crew.errors else span.status
         told = self.crew.errors.get(path) or self.crew.arguments[path]
@@ -120,7 +124,7 @@ class ChatView(Viewer):
         rows = list(self.crew.rows(fold))
         head = self._head(fold) if not rows else ""
         if (not rows and not head) or self._open_line:
-            self.pause()
+            self._stop_drawing()
             return
         if self._live is None:
             from rich.live import Live
@@ -182,20 +186,24 @@ class ChatView(Viewer):
         return frames[self._frame % len(frames)]
 
     def pause(self) -> None:
+        self._stop_drawing()
+        self._end_line()
+
+    def _stop_drawing(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def close(self, fold: SpanFold) -> None:
         self._thought(fold.now)
-        self.pause()
+        self._stop_drawing()
         self._end_line()
 
     # -- what is written -----------------------------------------------------------------------------------------------
 
     def _write(self, text: str, *, faint: bool = False) -> None:
         """Writes a piece of a model's words; no control character of it reaches the terminal."""
-        self.pause()
+        self._stop_drawing()
         safe = self.safe(text)
         if faint:
             self._screen.err.print(safe, style=_FAINT, end="", soft_wrap=True)
@@ -217,7 +225,7 @@ class ChatView(Viewer):
             self._open_line = False
 
     def _line(self, text: str, style: str) -> None:
-        self.pause()
+        self._stop_drawing()
         self._end_line()
         plain = text if self._screen.unicode else text.encode("ascii", "replace").decode()
         shown = cut(plain, self._screen.err.width - 1) if self._screen.err.is_terminal else plain
@@ -226,7 +234,7 @@ class ChatView(Viewer):
     def _line_of(self, row: CrewRow, fold: SpanFold) -> None:
         from rich.text import Text
 
-        self.pause()
+        self._stop_drawing()
         self._end_line()
         drawn = Text(no_wrap=True, overflow="crop")
         for text, style in self._pieces(row, fold):
