@@ -69,6 +69,7 @@ async def _serve(screen: Screen, targets: list[str], port: int | None, tools: bo
 
         config = uvicorn.Config(http_app(server), host="127.0.0.1", port=port, log_level="warning", lifespan="on")
         listener = config.bind_socket()
+        listener.listen()  # whoever reads the address may call at once
         screen.say(f"at http://127.0.0.1:{listener.getsockname()[1]}/mcp; Ctrl-C ends it")
         await uvicorn.Server(config).serve(sockets=[listener])
 
