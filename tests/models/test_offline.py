@@ -150,6 +150,11 @@ def test_calls_of_a_conversation_have_ids_of_their_own(tmp_path):
         ("Remember the 2026-11-22 for me", None),
         ("Look into src/3/main.py", None),
         ("I have 3 cats and 4 dogs", None),
+        ("17 times 23, plus 4", "17 * 23 + 4"),
+        ("first 2 + 3, then 40 + 50, please", "40 + 50"),
+        ("log(8, 2) * 3", "log(8, 2) * 3"),
+        ("what is foo(8) * 3", None),
+        ("Compute round(8, 2) * 3", "round(8, 2) * 3"),
         ("write-only", None),
     ],
 )

@@ -23,8 +23,11 @@ _WORDS = {
 }
 _SIGNS = {"×": "*", "·": "*", "÷": "/", "−": "-", "^": "**", "²": "**2", "³": "**3"}
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_FUNCTION = r"sqrt|cbrt|sin|cos|tan|exp|ln|log10|abs|floor|ceil|round"
-_EXPRESSION = re.compile(rf"(?:{_FUNCTION}|{_NUMBER}|\bpi\b|\*\*|[-+*/%(),\s])+")
+_FUNCTION = (
+    r"\b(?:a?(?:sin|cos|tan)h?|atan2|sqrt|cbrt|exp2?|ln|log10|log|abs|sign|floor|ceil|round|trunc|degrees|radians|pow"
+    r"|nroot|min|max)\b"
+)
+_EXPRESSION = re.compile(rf"(?<![A-Za-z_])(?:{_FUNCTION}|{_NUMBER}|\bpi\b|\*\*|[-+*/%(),\s])+")
 _OPERATED = re.compile(
     rf"(?:{_NUMBER}|pi|\))\s*(?:\*\*|[-+*/%])\s*\(*\s*-?\s*(?:{_NUMBER}|pi|{_FUNCTION})|(?:{_FUNCTION})\s*\("
 )
@@ -69,9 +72,22 @@ def expression_in(task: str) -> str | None:
     for word, sign in _SIGNS.items():
         text = text.replace(word, sign)
     text = re.sub(rf"sqrt\s+({_NUMBER})", r"sqrt(\1)", text)
-    found = [" ".join(part.split()).strip(" ,") for part in _EXPRESSION.findall(text)]
-    sums = [part for part in found if _OPERATED.search(part)]
+    text = re.sub(r",\s*(?=[-+*/])", " ", text)
+    found = [" ".join(part.split()) for run in _EXPRESSION.findall(text) for part in _at_commas(run)]
+    sums = [part for part in found if _OPERATED.search(part) and part.count("(") == part.count(")")]
     return max(sums, key=len, default=None)
+
+
+def _at_commas(text: str) -> list[str]:
+    """Returns the parts between commas; those inside parentheses separate arguments."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
 
 
 def sum_of(sight: Sight, expression: str) -> Asked | None:
