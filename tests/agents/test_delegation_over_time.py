@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from stretto.runtime.virtual import VirtualClock
 from stretto.stores.sql import SqlStore
 from stretto.testing import Scripted, ScriptedModel
 from tests.agents.delegating import agent, batch, calls, lead, registry, scripted, spawn, watch
+from tests.agents.delegation_to_be_killed import go_on
 
 
 def last_part(call: ModelCall) -> str:
@@ -63,7 +66,7 @@ def test_wherever_a_run_is_cut_no_finished_call_of_a_model_is_paid_twice() -> No
     expected = whole.outcome.unwrap()
     assert expected.metrics.cost == pytest.approx(2.25)
     assert expected.metrics.usage.input_tokens == 8 * 7 + 2 * 10
-    for cut in range(1, len(whole.log), 3):
+    for cut in range(1, len(whole.log), 5):
         kept = whole.log[:cut]
         known, first, second = crew()
         resumed = watch(known.get("lead"), resume=kept)
@@ -182,3 +185,21 @@ def test_in_a_plan_sub_agents_use_what_others_have_reported() -> None:
     assert any("joined: Join read first and read second" in use.output for use in report.tool_uses)
     levels = {event.agent_id: event.level for event in run.log if event.kind == "agent_started"}
     assert sorted(levels.values()) == [1, 2, 2, 2]
+
+
+def test_a_process_that_is_killed_between_children_goes_on_with_the_unfinished_one(tmp_path: Path) -> None:
+    database = str(tmp_path / "runs.db")
+    command = [sys.executable, "-m", "tests.agents.delegation_to_be_killed", database]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "now\n"
+    finally:
+        process.kill()
+        process.communicate()
+    run, models = asyncio.run(go_on(database))
+    report = run.outcome.unwrap()
+    assert report.response == "both"
+    assert {name: len(model.seen) for name, model in models.items()} == {"lead": 1, "quick": 0, "slow": 1}
+    assert report.metrics.cost == 0.5 + 0.5 + 0.125 + 0.25 + 0.25
+    assert [use.success for use in report.tool_uses] == [True, True]
