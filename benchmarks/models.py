@@ -17,6 +17,8 @@ from typing import Any
 import httpx2
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.messages import ModelRequest, PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from benchmarks.measure import Figure, Size, Times, driven, seconds, times
 from stretto import Context, ParallelResourceLimits, start, step
@@ -29,6 +31,10 @@ TURN, FIRST, STOPPED, LATE = 0.003, 0.005, 0.1, 0.25
 STREAMS, PACE = 200, 50
 CALL = ModelCall(messages=(user_message("What is the answer?"),))
 ASKED = [ModelRequest.user_text_prompt("What is the answer?")]
+
+
+PLAIN: dict[str, OpenAIChatModel] = {}
+"""pydantic-ai's own model beside each of ours, with a client of its own."""
 
 
 class Provider:
@@ -91,7 +97,7 @@ class Ear:
 
 async def bare(model: LanguageModel, ear: Ear) -> None:
     """Streams an answer with pydantic-ai alone."""
-    async with model_request_stream(await model.provider_model(), ASKED) as stream:
+    async with model_request_stream(PLAIN[model.id], ASKED) as stream:
         async for event in stream:
             if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
                 ear.hear(event.part.content)
@@ -222,9 +228,12 @@ async def _models(size: Size) -> list[Figure]:
     ):
         model = m.get("own:one")
         assert isinstance(model, LanguageModel)
-        figures = await _turns(asked, model, size.rounds)
-        figures.append(await _stops(asked, model, size.rounds))
-        figures.append(await _crowd(asked, model, 10 if small else STREAMS, 10 if small else PACE))
+        plain = OpenAICompatibleProvider("own", base_url=f"{asked.url}/v1", api_key="no-key")
+        PLAIN[model.id] = OpenAIChatModel("one", provider=plain)
+        async with plain:
+            figures = await _turns(asked, model, size.rounds)
+            figures.append(await _stops(asked, model, size.rounds))
+            figures.append(await _crowd(asked, model, 10 if small else STREAMS, 10 if small else PACE))
     return figures
 
 

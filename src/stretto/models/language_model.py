@@ -211,34 +211,32 @@ class _Exchange:
     def _hear(self, event: ModelResponseStreamEvent) -> None:
         from pydantic_ai import messages as theirs
 
-        if isinstance(event, theirs.PartStartEvent):
-            part = event.part
-            if isinstance(part, theirs.TextPart):
-                self.parts[event.index] = ("text", "", "")
-                self._say(event.index, part.content)
-            elif isinstance(part, theirs.ThinkingPart):
-                self.parts[event.index] = ("reasoning", "", "")
-                self._say(event.index, part.content)
-            elif isinstance(part, theirs.ToolCallPart):
-                kind = "text" if part.tool_name == self.output_tool else "tool_call"
-                self.parts[event.index] = (kind, part.tool_name, part.tool_call_id)
-                self._say(event.index, _text(part.args))
-        elif isinstance(event, theirs.PartDeltaEvent) and event.index in self.parts:
+        if isinstance(event, theirs.PartDeltaEvent):
+            if event.index not in self.parts:
+                return
             delta = event.delta
             if isinstance(delta, theirs.ToolCallPartDelta):
                 self._say(event.index, _text(delta.args_delta))
             else:
                 self._say(event.index, getattr(delta, "content_delta", None) or "")
+        elif isinstance(event, theirs.PartStartEvent):
+            part = event.part
+            if isinstance(part, theirs.TextPart | theirs.ThinkingPart):
+                kind = "text" if isinstance(part, theirs.TextPart) else "reasoning"
+                self.parts[event.index] = (kind, "", "")
+                self._say(event.index, part.content)
+            elif isinstance(part, theirs.ToolCallPart):
+                is_output = part.tool_name == self.output_tool
+                call = ("text", "", "") if is_output else ("tool_call", part.tool_name, part.tool_call_id)
+                self.parts[event.index] = call
+                self._say(event.index, _text(part.args))
 
     def _say(self, index: int, text: str) -> None:
         kind, tool, call_id = self.parts[index]
         if not text and kind != "tool_call":
             return
         self.heard += len(text)
-        named = kind == "tool_call"
-        delta = ModelDelta(
-            part=kind, text=text, index=index, tool=tool if named else "", call_id=call_id if named else ""
-        )
+        delta = ModelDelta(part=kind, text=text, index=index, tool=tool, call_id=call_id)
         self.context.emit(delta)
         if self.call.listener is not None:
             self.call.listener.heard(delta)
