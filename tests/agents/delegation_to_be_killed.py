@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from stretto.agents.registry import AgentRegistry
+from stretto.core.events import Event
 from stretto.models.model import ModelCall
 from stretto.runtime.run import start
 from stretto.stores.sql import SqlStore
@@ -55,11 +56,9 @@ async def run_until_killed(database: str) -> None:
             waiting = {end: kind for end, kind in waiting.items() if kind != event.kind or not event.path.endswith(end)}
             if not waiting:
                 break
-        while not any(
-            event.kind == "step_completed" and event.path.endswith("run/quick")
-            for event in await store.events("killed")
-        ):  # till it is on disk
-            await asyncio.sleep(0)
+        kept: list[Event] = []
+        while not any(event.kind == "step_completed" and event.path.endswith("run/quick") for event in kept):
+            kept = await store.events("killed")  # till it is on disk
         print("now", flush=True)
         await run.ended.wait()
 
