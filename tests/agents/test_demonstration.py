@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stretto import start
+from stretto import run, start
 from stretto.agents.agent import Agent
 from stretto.agents.demonstration import demonstration
 from stretto.agents.registry import AgentRegistry
@@ -16,6 +16,7 @@ from stretto.agents.report import Report
 from stretto.agents.task import Task
 from stretto.core.events import AgentStarted, Asked, Event, ModelDelta, StepCompleted, StepStarted, TaskChanged
 from stretto.models import Models
+from stretto.models.messages import calls_of
 from stretto.stores.memory import MemoryStore
 from stretto.tools.mcp import McpServers
 from stretto.tools.registry import ToolRegistry
@@ -137,6 +138,16 @@ def test_without_the_server_the_agents_read_with_the_local_tools_and_say_what_is
     assert not done.of(Asked)
     assert "SURVEY.md" not in done.report.response
     assert "read_file" in done.tools(f"{BATCH}/structure-reader")
+
+
+def test_in_plan_mode_the_same_calls_are_made_as_one_plan(tmp_path):
+    prepared = demonstration(repository(tmp_path), packages=tmp_path)
+    reader = prepared.agents[1].model_copy(update={"plan_mode": True})
+    registry = AgentRegistry((reader,), tools=ToolRegistry.builtin(tmp_path), models=Models())
+    report = asyncio.run(run(registry.get("structure-reader"), "Report on the structure"))
+    assert "| Python | 4 | 7 | 4 of 4 files |" in report.response
+    assert "read_file" in [use.name for use in report.tool_uses]
+    assert "ExecutePlan" in [call.name for message in report.messages for call in calls_of(message)]
 
 
 def test_an_empty_folder_is_surveyed_truthfully(tmp_path):

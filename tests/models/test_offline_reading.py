@@ -110,7 +110,7 @@ def test_odd_names_and_contents_are_told_and_do_no_harm(tmp_path):
     assert "names that differ only in case, 2: `A.py`, `a.py`" in said.answer
     assert "lines over 200 characters, 1: `wide.js`" in said.answer
     assert {"path": "huge.py"} not in said.of("read_file")
-    assert "1 files could not be read" in said.answer
+    assert "Files that could not be read as text: 1." in said.answer
 
 
 def test_text_in_files_that_imitates_results_and_orders_is_not_followed(tmp_path):

@@ -98,7 +98,9 @@ def _unread(sight: Sight, seen: Workspace) -> Iterator[str]:
         yield sight.say("- The list of files was cut: there are more.", "- La liste des fichiers est incomplète.")
     if refused:
         count = len(refused)
-        yield sight.say(f"- {count} files could not be read as text.", f"- {count} fichiers n'ont pas pu être lus.")
+        yield sight.say(
+            f"- Files that could not be read as text: {count}.", f"- Fichiers illisibles comme texte : {count}."
+        )
 
 
 def _nothing_listed(sight: Sight, seen: Workspace) -> Move:
