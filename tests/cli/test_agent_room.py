@@ -17,8 +17,10 @@ from stretto.core.ledger import Budget, Usage
 from stretto.core.resources import Embedder
 from stretto.models.resolve import MissingKey
 from stretto.runtime.run import Settings as RunSettings
+from stretto.runtime.run import run
 from stretto.stores.memory import MemoryStore
 from stretto.stores.sql import SqlStore
+from stretto.tools.tool import ToolFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +102,32 @@ async def test_the_servers_of_the_file_are_there(here):
     with pytest.raises(DefinitionError, match=r"mcp_servers: there is no file .*none\.json"):
         async with agent_room(load(), MemoryStore()):
             pass
+
+
+def note_in(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "note.txt").write_text("hello from the workspace", "utf-8")
+
+
+async def test_tools_read_in_the_workspace_of_the_settings_and_not_beside_it(here):
+    note_in(here / "notes")
+    project('workspace = "notes"')
+    store = MemoryStore()
+    async with agent_room(load(), store) as room:
+        given = room.run_settings()
+        found = await run(room.tools.get("read_file"), {"path": "note.txt"}, **given)
+        assert "hello from the workspace" in str(found)
+        with pytest.raises(ToolFailed):
+            await run(room.tools.get("read_file"), {"path": "../stretto.toml"}, **room.run_settings())
+    assert [one.name for one in await store.runs()] == ["read_file", "read_file"]
+
+
+async def test_what_a_tool_remembers_is_kept_in_the_archive_of_the_store():
+    store = MemoryStore()
+    async with agent_room(load(), store) as room:
+        said = {"operation": "add", "type": "knowledge", "content": "water boils at 100 °C"}
+        await run(room.tools.get("MemoryTool"), said, **room.run_settings())
+    assert [memory.content for memory in await store.archive.memories()] == ["water boils at 100 °C"]
 
 
 async def test_the_workspace_has_to_be_a_directory(here):
