@@ -8,7 +8,7 @@ import threading
 import time
 
 INITIALIZE = {
-    "protocolVersion": "2025-06-18",
+    "protocolVersion": "2025-11-25",
     "capabilities": {"tools": {"listChanged": True}, "logging": {}},
     "serverInfo": {"name": "by hand", "version": "1"},
 }
@@ -300,6 +300,25 @@ class Garbled(Server):
 
     def list(self, params):
         return {"tools": [{"title": "no name"}]}
+
+
+class Asker(Server):
+    """Asks in all the ways there are."""
+
+    tools = (tool("pick"), tool("visit"), tool("number"))
+
+    def do_pick(self, arguments, params, id):
+        token = params["_meta"]["progressToken"]
+        self.notify("notifications/progress", progressToken=token, progress=2, total=0)
+        colour = {"type": "string", "enum": ["red", "green"]}
+        return self.elicit("Which?", {"type": "object", "properties": {"colour": colour}, "required": ["colour"]})
+
+    def do_visit(self, arguments, params, id):
+        given = {"mode": "url", "message": "Pay here", "url": "https://example.com/pay", "elicitationId": "e1"}
+        return self.text(json.dumps(self.ask_client("elicitation/create", given)))
+
+    def do_number(self, arguments, params, id):
+        return self.elicit("How many?", {"type": "object", "properties": {"n": {"type": "integer"}}})
 
 
 class Short(Server):
