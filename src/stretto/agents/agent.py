@@ -164,7 +164,8 @@ def _task_of(input: object, id: str) -> Task | None:
         return None
     if "description" in input:
         try:
-            return Task(**{"id": id, **input})
+            fields: dict[str, Any] = {"id": id, **input}
+            return Task(**fields)
         except TypeError as error:
             raise DefinitionError(f"a task cannot be made of {', '.join(map(repr, input))}: {error}") from None
     only = _task_of(next(iter(input.values())), id) if len(input) == 1 else None
