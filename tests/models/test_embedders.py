@@ -6,14 +6,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stretto.core.resources import Embedder
 from stretto.models import Keys, Models, NoEmbedder, ProviderConfig, ServerFailed, StaticEmbedder
 from tests.models.loopback import Loopback
-
-np = pytest.importorskip("numpy")
-pytest.importorskip("model2vec")
 
 
 @pytest.fixture(scope="module")
