@@ -163,7 +163,7 @@ def test_the_circuit_of_a_server_that_keeps_failing_opens_and_that_of_another_st
 
 def test_a_flood_of_notifications_is_slowed_down_and_shown_in_part():
     async def story():
-        async with McpServers(config(flood=by_hand("Flood", timeout=3), calm=by_hand())) as servers:
+        async with McpServers(config(flood=by_hand("Flood", timeout=1.5), calm=by_hand())) as servers:
             tools = await servers.tools()
             flood = [tool for tool in tools if tool.server == "flood"]
             calm = tool_of([tool for tool in tools if tool.server == "calm"], "echo")

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from anyio.lowlevel import EventLoopToken, current_token
 
 from stretto.tools.mcp.config import McpConfig
-from stretto.tools.mcp.connection import McpConnection, Nursery, State, together
-from stretto.tools.mcp.tool import McpTool
 from stretto.tools.mcp.trouble import McpTrouble, ServersElsewhere, UnknownServer
+
+if TYPE_CHECKING:  # the SDK takes a second to import: it is when servers are opened
+    from stretto.tools.mcp.connection import McpConnection, Nursery, State
+    from stretto.tools.mcp.tool import McpTool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ class McpServers:
         self._loop: EventLoopToken | None = None
 
     async def __aenter__(self) -> Self:
+        from stretto.tools.mcp.connection import McpConnection, Nursery
+
         self._nursery = nursery = Nursery()
         await nursery.open()
         self._loop = current_token()
@@ -99,6 +103,9 @@ class McpServers:
 
         A server that cannot be reached has no tools: ``describe`` and ``status`` say why. Raises ``UnknownServer``.
         """
+        from stretto.tools.mcp.connection import together
+        from stretto.tools.mcp.tool import McpTool
+
         self._open()
         if servers is None:
             servers = [name for name, connection in self._connections.items() if connection.state != "disabled"]
@@ -157,6 +164,8 @@ class McpServers:
 
         One whose settings changed is connected to again when it is next needed, with its new settings.
         """
+        from stretto.tools.mcp.connection import McpConnection, together
+
         nursery = self._open()
         wanted = config if isinstance(config, McpConfig) else McpConfig.of(config)
         kept = {name for name, said in wanted.servers.items() if self._config.servers.get(name) == said}
