@@ -39,6 +39,7 @@ def chat(
     resume: Annotated[
         str | None, typer.Option(metavar="ID", help="Go on with a conversation: its id, how it begins, or last.")
     ] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the conversations that there are, and leave.")] = False,
     reasoning: Annotated[bool, typer.Option("--reasoning", help="Show the model's reasoning in full.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout at the end.")] = False,
     store: StoreOption = None,
@@ -53,6 +54,9 @@ def chat(
     from stretto.runtime.loop import drive
 
     screen: Screen = context.obj
+    if list_all:
+        drive(_list(screen, load(database=store).database, json))
+        return
     if message is None and not sys.stdin.isatty():
         message = sys.stdin.read()
     if message is not None and not message.strip():
@@ -64,6 +68,28 @@ def chat(
     code = drive(chatting.run(message, agent, model, resume, reasoning), chatting.interrupt)
     if code is not Exit.OK:
         raise typer.Exit(code)
+
+
+async def _list(screen: Screen, place: str | None, json: bool) -> None:
+    """Lists the conversations, the one that was spoken in last first."""
+    from dataclasses import asdict
+
+    from stretto.cli.listing import started
+    from stretto.cli.places import open_store
+    from stretto.monitoring.labels import clean
+
+    async with open_store(place) as store:
+        found = await store.archive.conversations(limit=100)
+    if json:
+        screen.line(json_text.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        when = started(each.updated_at)
+        screen.result(
+            f"{each.id}  {when:>14}  {each.messages:>4} messages  {clean(each.agent_id)}  {clean(each.title)}"
+        )
+    if not found:
+        screen.say("there are no conversations yet; begin one: stretto chat", "bright_black")
 
 
 class _Chatting:
