@@ -9,6 +9,7 @@ import pytest
 
 from stretto.core.ledger import Budget
 from stretto.models import Keys, Models, ProviderConfig
+from stretto.models.providers import _quicken
 from tests.models.loopback import KEY, Loopback
 from tests.models.talking import FACES, QUESTION, ask, models_of
 
@@ -98,3 +99,25 @@ def test_ollama_is_found_where_the_environment_says(server: Loopback) -> None:
     heard = ask(Models(keys=Keys({"OLLAMA_BASE_URL": server.url})).get("ollama:llama3"))
     assert server.requests[-1]["path"] == "/v1/chat/completions"
     assert heard.reply.cost == 0.0
+
+
+def test_a_piece_that_the_client_has_no_type_for_is_read_in_its_own_way() -> None:
+    from openai.types.chat import ChatCompletionChunk
+
+    read: list[object] = []
+
+    class Client:
+        def _process_response_data(self, *, data: object, cast_to: Any, response: Any) -> object:
+            read.append(data)
+            return "as before"
+
+    client: Any = Client()
+    _quicken(client)
+    choice: dict[str, Any] = {"index": 0, "delta": {"content": "x", "reasoning": "why"}, "finish_reason": "stop"}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    made = client._process_response_data(data=chunk, cast_to=ChatCompletionChunk, response=None)
+    assert made.choices[0].delta.content == "x"
+    assert made.choices[0].delta.reasoning == "why"
+    choice["finish_reason"] = "a word of their own"
+    assert client._process_response_data(data=chunk, cast_to=ChatCompletionChunk, response=None) == "as before"
+    assert read == [chunk]
