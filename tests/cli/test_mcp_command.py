@@ -17,8 +17,11 @@ from tests.tools.mcp_for_tests import by_hand
 FLOW = """
 from stretto import step
 
+print("imported")
+
 @step
 async def double(x):
+    print("doubling", flush=True)
     return 2 * x
 """
 COMMAND = [sys.executable, "-m", "stretto", "mcp"]
@@ -116,7 +119,8 @@ def test_tools_agents_and_workflows_are_served_over_stdio(configured):
     assert doubled == "42"
     assert planned["y"] == 2
     assert "flow.py" in {entry["path"] for entry in files["entries"]}
-    assert stderr[0].startswith("serving ")
+    assert any(line.startswith("serving ") for line in stderr)
+    assert {"imported", "doubling"} <= set(stderr)
 
 
 def test_it_is_served_over_http_on_loopback_and_ends_with_ctrl_c(configured):

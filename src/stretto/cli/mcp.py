@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,7 +57,9 @@ async def _serve(screen: Screen, targets: list[str], port: int | None, tools: bo
     from stretto.runtime.run import start
 
     async with opened as store, agent_room(load(), store) as room:
-        served = [*_workflows(targets), *(_tools(room) if tools else ()), *(_agents(screen, room) if agents else ())]
+        with redirect_stdout(sys.stderr):  # stdout is the client's, whatever a file prints while it is imported
+            workflows = _workflows(targets)
+        served = [*workflows, *(_tools(room) if tools else ()), *(_agents(screen, room) if agents else ())]
 
         def run(step: Step[Any, Any], input: Any) -> Any:
             return start(step, input, **room.run_settings())

@@ -65,6 +65,8 @@ class Call:
         self._result = result
         self.over.set()
         self._news.set()
+        for question in self._questions:
+            question.answered.set()
         if self._asking is not None:
             self._asking.cancel()
 
@@ -73,10 +75,12 @@ class Call:
         while not self.over.is_set():
             if self._questions:
                 question = self._questions.popleft()
-                with anyio.CancelScope() as self._asking:
-                    question.result = await self._ask(question)
-                self._asking = None
-                question.answered.set()
+                try:
+                    with anyio.CancelScope() as self._asking:
+                        question.result = await self._ask(question)
+                finally:
+                    self._asking = None
+                    question.answered.set()
                 continue
             self._news = anyio.Event()
             await self._news.wait()
