@@ -319,6 +319,20 @@ def test_who_needs_a_server_and_is_cancelled_meanwhile_leaves_no_process():
     assert state == "idle"
 
 
+def test_a_server_can_be_stopped_while_it_keeps_silent():
+    async def story():
+        async with McpServers(config(mute=by_hand("Mute", connect_timeout=20, stop_timeout=0.2))) as servers:
+            asking = asyncio.ensure_future(servers.test("mute"))
+            while servers.status()[0].state != "connecting":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await servers.stop("mute")
+            return await asyncio.wait_for(asking, 10), servers.status()[0].state
+
+    check, state = lively(story())
+    assert check.error == "MCP server 'mute' was stopped"
+    assert state == "stopped"
+
+
 def test_a_program_or_a_directory_that_is_not_there_is_told(tmp_path):
     async def story():
         missing = {"command": "no-such-program-anywhere"}

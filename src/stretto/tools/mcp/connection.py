@@ -122,11 +122,11 @@ class McpConnection:
     async def _own(self, link: Link, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Opens the client, keeps it until it is over, and closes it, all in this task."""
         failure: Exception | None = None
-        handshake = anyio.CancelScope(deadline=anyio.current_time() + self.config.connect_timeout)
+        link.handshake.deadline = anyio.current_time() + self.config.connect_timeout
         try:
-            with handshake:
+            with link.handshake:
                 async with self._client(link) as client:
-                    handshake.deadline = math.inf
+                    link.handshake.deadline = math.inf
                     self._opened(link, client)
                     task_status.started()
                     await self._keep(link, client)
@@ -134,7 +134,7 @@ class McpConnection:
             failure = error
         finally:
             self.listed = None
-            late = handshake.cancelled_caught and link.opened is None
+            late = link.handshake.cancelled_caught and link.opened is None
             if failure is None and link.opened is None and not late:
                 link.why = link.why or "is not needed any more"  # whoever needed it was cancelled
             obituary = link.bury(failure, late=late)

@@ -36,6 +36,7 @@ class Link:
         self.name, self.config, self.tail = name, config, tail
         self.opened: Client | None = None
         self.process: ServerProcess | None = None
+        self.handshake = anyio.CancelScope()
         self.calls: list[Call] = []
         self.over, self.buried = anyio.Event(), anyio.Event()
         self.why = ""
@@ -57,6 +58,8 @@ class Link:
         """Asks the owner to close it."""
         self.why = self.why or why
         self.over.set()
+        if self.opened is None:
+            self.handshake.cancel()
 
     def refused(self, status: int) -> None:
         """Notes an HTTP status of 400 or more; what it answers comes back as an error of the protocol."""
