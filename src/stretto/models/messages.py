@@ -1,13 +1,18 @@
 """Messages as this package carries them: the JSON form of pydantic-ai's, which is what is stored and logged.
 
-pydantic-ai documents that form and reads what earlier versions have written; its classes change more often.
+pydantic-ai documents that form and reads what earlier versions have written; its classes change more often. What is
+said in this process is written here as that form, without what pydantic-ai fills in, so that only asking a provider
+imports pydantic-ai.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
+
+from pydantic_core import to_jsonable_python
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -63,29 +68,51 @@ def loaded(messages: Sequence[Mapping[str, Any]]) -> list[ModelMessage]:
 
 def user_message(text: str) -> Message:
     """Returns what a user says."""
-    from pydantic_ai.messages import ModelRequest, UserPromptPart
-
-    return dumped([ModelRequest(parts=[UserPromptPart(content=text)])])[0]
+    return _request([{"part_kind": "user-prompt", "content": text, "timestamp": _written(None)}])
 
 
-def assistant_message(text: str) -> Message:
-    """Returns what an agent has said."""
-    from pydantic_ai.messages import ModelResponse, TextPart
+def assistant_message(
+    text: str = "",
+    calls: Sequence[ToolCall] = (),
+    *,
+    reasoning: str = "",
+    model: str | None = None,
+    at: datetime | None = None,
+) -> Message:
+    """Returns what an agent has said: what it thought, what it wrote and what it called, each left out when empty.
 
-    return dumped([ModelResponse(parts=[TextPart(content=text)])])[0]
+    ``at`` is when, now by default.
+    """
+    said = (("thinking", reasoning), ("text", text))
+    parts: list[Message] = [{"part_kind": kind, "content": content} for kind, content in said if content]
+    parts += [
+        {"part_kind": "tool-call", "tool_name": call.name, "args": call.arguments, "tool_call_id": call.id}
+        for call in calls
+    ]
+    return {"kind": "response", "parts": parts, "model_name": model, "timestamp": _written(at)}
 
 
 def results_message(results: Sequence[ToolResult]) -> Message:
     """Returns what the calls of one turn came to, in the order of the calls."""
-    from pydantic_ai.messages import ModelRequest, ToolReturnPart
+    return _request(
+        [
+            {
+                "part_kind": "tool-return", "tool_name": result.call.name, "tool_call_id": result.call.id,
+                "content": to_jsonable_python(result.content, bytes_mode="base64", inf_nan_mode="null"),
+                "outcome": result.ending, "timestamp": _written(None),
+            }
+            for result in results
+        ]
+    )  # fmt: skip
 
-    parts = [
-        ToolReturnPart(
-            tool_name=result.call.name, content=result.content, tool_call_id=result.call.id, outcome=result.ending
-        )
-        for result in results
-    ]
-    return dumped([ModelRequest(parts=parts)])[0]
+
+def _request(parts: list[Message]) -> Message:
+    return {"kind": "request", "parts": parts}
+
+
+def _written(at: datetime | None) -> str:
+    """Returns a time, or now, as pydantic writes it."""
+    return (at or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def text_of(message: Mapping[str, Any], part_kind: str = "text") -> str:

@@ -15,7 +15,7 @@ from stretto.core.ledger import Ledger, Usage
 from stretto.core.policies import StepPolicy, positive
 from stretto.core.resources import Clock, Workers
 from stretto.core.step import Context
-from stretto.models.messages import Message, ToolCall, dumped
+from stretto.models.messages import ToolCall, assistant_message
 from stretto.models.model import Model, ModelCall, Reply
 from stretto.models.offline_arithmetic import Arithmetic
 from stretto.models.offline_plan import PLAN_TOOL, plan_of
@@ -81,8 +81,9 @@ class OfflineModel(Model):
                     estimated=True,
                 )
             )  # fmt: skip
+        said = assistant_message(text, calls, model=self.id, at=_latest(input))
         return Reply(
-            message=_message(self.id, text, calls, _latest(input)), model=self.id, usage=usage, cost=0.0,
+            message=said, model=self.id, usage=usage, cost=0.0,
             finish_reason="tool_call" if calls else "stop",
         )  # fmt: skip
 
@@ -161,11 +162,3 @@ def _latest(input: ModelCall) -> datetime:
     times = [part.get("timestamp") for message in input.messages for part in (message, *message.get("parts", ()))]
     known = [datetime.fromisoformat(time.replace("Z", "+00:00")) for time in times if isinstance(time, str)]
     return max(known, default=_EPOCH)
-
-
-def _message(id: str, text: str, calls: tuple[ToolCall, ...], at: datetime) -> Message:
-    from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
-
-    parts: list[TextPart | ToolCallPart] = [TextPart(content=text)] if text else []
-    parts += [ToolCallPart(tool_name=call.name, args=call.arguments, tool_call_id=call.id) for call in calls]
-    return dumped([ModelResponse(parts=parts, model_name=id, timestamp=at)])[0]

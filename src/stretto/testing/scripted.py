@@ -14,7 +14,7 @@ from stretto.core.ledger import Ledger, Usage
 from stretto.core.policies import StepPolicy
 from stretto.core.resources import Clock
 from stretto.core.step import Context
-from stretto.models.messages import Message, ToolCall, dumped
+from stretto.models.messages import ToolCall, assistant_message
 from stretto.models.model import Model, ModelCall, Reply
 
 
@@ -76,8 +76,9 @@ class ScriptedModel(Model):
             context.emit(self._used(answer))
         if answer.breaks is not None:
             raise answer.breaks
+        said = assistant_message(answer.text, _calls(answer, place), reasoning=answer.reasoning, model=self.id)
         return Reply(
-            message=_message(answer, place, self.id), model=self.id, usage=answer.usage, cost=answer.cost,
+            message=said, model=self.id, usage=answer.usage, cost=answer.cost,
             finish_reason="tool_call" if answer.calls else "stop",
         )  # fmt: skip
 
@@ -116,15 +117,3 @@ def _pieces(answer: Scripted, place: int) -> Iterator[ModelDelta]:
     for number, call in enumerate(_calls(answer, place), index):
         for piece in re.findall(r".{1,4}", call.arguments, re.DOTALL):
             yield ModelDelta(part="tool_call", text=piece, index=number, tool=call.name, call_id=call.id)
-
-
-def _message(answer: Scripted, place: int, id: str) -> Message:
-    from pydantic_ai.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
-
-    parts: list[TextPart | ThinkingPart | ToolCallPart] = []
-    if answer.reasoning:
-        parts.append(ThinkingPart(content=answer.reasoning))
-    if answer.text:
-        parts.append(TextPart(content=answer.text))
-    parts += [ToolCallPart(tool_name=c.name, args=c.arguments, tool_call_id=c.id) for c in _calls(answer, place)]
-    return dumped([ModelResponse(parts=parts, model_name=id)])[0]
