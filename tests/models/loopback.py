@@ -33,8 +33,8 @@ class Behaviour:
 
     Of the ``statuses``, 413 stands for a context window that is exceeded (which providers tell by 400).
 
-    ``tokens`` words of ``text`` are streamed at ``speed`` tokens per second (0: at once). ``statuses`` are the answers
-    to the requests before the first that succeeds. ``breaks`` is what happens after ``breaks_after`` pieces: ``close``
+    The words of ``text`` are streamed at ``speed`` events per second (0: at once), ``per_event`` of them in each.
+    ``statuses`` are the answers to the requests before the first that succeeds. ``breaks`` is what happens after ``breaks_after`` pieces: ``close``
     (the connection breaks), ``end`` (the stream ends without an ending), ``garbage`` (no JSON), ``error`` (an error in
     the stream) or ``silence`` (nothing more comes).
     """
@@ -56,6 +56,7 @@ class Behaviour:
     breaks_after: int = 2
     break_times: int = 1
     stamped: bool = False
+    per_event: int = 1
 
 
 class Provider:
@@ -147,9 +148,10 @@ class Provider:
                 self.closed.append(time.time())
 
 
-def pieces(text: str) -> list[str]:
-    words = text.split(" ")
-    return [word if index == 0 else f" {word}" for index, word in enumerate(words)] if text else []
+def pieces(text: str, each: int = 1) -> list[str]:
+    words = text.split(" ") if text else []
+    groups = [" ".join(words[place : place + each]) for place in range(0, len(words), each)]
+    return [group if place == 0 else f" {group}" for place, group in enumerate(groups)]
 
 
 def halves(text: str) -> list[str]:
@@ -202,8 +204,9 @@ class OpenAI(Wire):
             })  # fmt: skip
 
         made = [(False, chunk({"role": "assistant", "content": ""}))]
-        made += [(True, chunk({"reasoning_content": piece})) for piece in pieces(behaviour.reasoning)]
-        made += [(True, chunk({"content": piece})) for piece in pieces(behaviour.text)]
+        reasoning = pieces(behaviour.reasoning, behaviour.per_event)
+        made += [(True, chunk({"reasoning_content": piece})) for piece in reasoning]
+        made += [(True, chunk({"content": piece})) for piece in pieces(behaviour.text, behaviour.per_event)]
         for index, (name, given) in enumerate(behaviour.calls):
             call = {"index": index, "id": f"call_{index}", "type": "function"}
             made.append((True, chunk({"tool_calls": [{**call, "function": {"name": name, "arguments": ""}}]})))
@@ -240,9 +243,9 @@ class Mistral(OpenAI):
         made = [(False, chunk({"role": "assistant", "content": ""}))]
         made += [
             (True, chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": piece}]}]}))
-            for piece in pieces(behaviour.reasoning)
+            for piece in pieces(behaviour.reasoning, behaviour.per_event)
         ]
-        made += [(True, chunk({"content": piece})) for piece in pieces(behaviour.text)]
+        made += [(True, chunk({"content": piece})) for piece in pieces(behaviour.text, behaviour.per_event)]
         calls = [
             {"id": f"call{index:05}", "index": index, "function": {"name": name, "arguments": arguments(given)}}
             for index, (name, given) in enumerate(behaviour.calls)
@@ -283,12 +286,12 @@ class Anthropic(Wire):
         if behaviour.reasoning:
             blocks.append((
                 {"type": "thinking", "thinking": "", "signature": ""},
-                [{"type": "thinking_delta", "thinking": piece} for piece in pieces(behaviour.reasoning)],
+                [{"type": "thinking_delta", "thinking": one} for one in pieces(behaviour.reasoning, behaviour.per_event)],
             ))  # fmt: skip
         if behaviour.text:
             blocks.append((
                 {"type": "text", "text": ""},
-                [{"type": "text_delta", "text": piece} for piece in pieces(behaviour.text)],
+                [{"type": "text_delta", "text": piece} for piece in pieces(behaviour.text, behaviour.per_event)],
             ))  # fmt: skip
         for index, (name, given) in enumerate(behaviour.calls):
             blocks.append((
