@@ -34,8 +34,8 @@ class Behaviour:
     Of the ``statuses``, 413 stands for a context window that is exceeded (which providers tell by 400).
 
     The words of ``text`` are streamed at ``speed`` events per second (0: at once), ``per_event`` of them in each.
-    ``statuses`` are the answers to the requests before the first that succeeds. ``breaks`` is what happens after ``breaks_after`` pieces: ``close``
-    (the connection breaks), ``end`` (the stream ends without an ending), ``garbage`` (no JSON), ``error`` (an error in
+    ``statuses`` are the answers to the requests before the first that succeeds. ``breaks`` is what happens after
+    ``breaks_after`` pieces: ``close`` (the connection breaks), ``end`` (the stream ends without an ending), ``garbage`` (no JSON), ``error`` (an error in
     the stream) or ``silence`` (nothing more comes).
     """
 
@@ -284,9 +284,10 @@ class Anthropic(Wire):
         made = [(False, named("message_start", {"message": message}))]
         blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
         if behaviour.reasoning:
+            reasoning = pieces(behaviour.reasoning, behaviour.per_event)
             blocks.append((
                 {"type": "thinking", "thinking": "", "signature": ""},
-                [{"type": "thinking_delta", "thinking": one} for one in pieces(behaviour.reasoning, behaviour.per_event)],
+                [{"type": "thinking_delta", "thinking": one} for one in reasoning],
             ))  # fmt: skip
         if behaviour.text:
             blocks.append((
