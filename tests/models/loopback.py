@@ -35,8 +35,8 @@ class Behaviour:
 
     The words of ``text`` are streamed at ``speed`` events per second (0: at once), ``per_event`` of them in each.
     ``statuses`` are the answers to the requests before the first that succeeds. ``breaks`` is what happens after
-    ``breaks_after`` pieces: ``close`` (the connection breaks), ``end`` (the stream ends without an ending), ``garbage`` (no JSON), ``error`` (an error in
-    the stream) or ``silence`` (nothing more comes).
+    ``breaks_after`` pieces: ``close`` (the connection breaks), ``end`` (the stream ends without an ending), ``garbage``
+    (no JSON), ``error`` (an error in the stream) or ``silence`` (nothing more comes).
     """
 
     text: str = "The answer is forty-two."
