@@ -8,23 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from stretto.core.archive import Conversation, Document, StoredMessage, TaskStatus, Todo
 from stretto.stores import archive_rules as rules
 from stretto.stores.archive_schema import conversation, document, message, todo, todo_need
 from stretto.stores.bulk import insert_rows
+from stretto.stores.dialects import insert_new
 
 _IN_TODO = ("name", "description", "agent_assigned", "duration_ms", "started_at", "completed_at")
-
-
-def _insert(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
-    """Says whether the row could be put in: False when it is there already."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    first = next(iter(table.c))
-    made = connection.execute(dialect.insert(table).values(values).on_conflict_do_nothing().returning(first))
-    return made.first() is not None
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------------
@@ -33,7 +25,7 @@ def _insert(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any
 def add_todo(connection: sa.Connection, new: Todo) -> None:
     """Keeps a task with what it depends on."""
     _lock_workflow(connection, new.workflow_id)
-    if not _insert(connection, todo, _todo_values(new)):
+    if not insert_new(connection, todo, _todo_values(new)):
         raise rules.IdTaken("task", new.id)
     _put_needs(connection, new)
 
@@ -142,7 +134,7 @@ def _no_todo(connection: sa.Connection, workflow_id: str, id: str) -> Exception:
 def begin_conversation(connection: sa.Connection, new: Conversation) -> None:
     """Keeps a conversation without messages."""
     values = {"id": new.id, "messages": 0, "created_at": new.created_at, "updated_at": new.updated_at}
-    if not _insert(connection, conversation, values | _said(new.id, new.title, new.agent_id)):
+    if not insert_new(connection, conversation, values | _said(new.id, new.title, new.agent_id)):
         raise rules.IdTaken("conversation", new.id)
 
 
@@ -234,7 +226,7 @@ def put_document(connection: sa.Connection, new: Document, replace: bool) -> Non
         "kind": new.kind, "id": new.id, "name": new.name, "created_at": new.created_at, "updated_at": new.updated_at,
         "body": rules.json_text(new.kind, new.id, new.body),
     }  # fmt: skip
-    if _insert(connection, document, values):
+    if insert_new(connection, document, values):
         return
     mine = (document.c.kind == new.kind) & (document.c.id == new.id)
     if not replace and connection.scalar(sa.select(document.c.id).where(mine)) is not None:

@@ -15,8 +15,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
 
+from stretto.stores.dialects import Words
 from stretto.stores.schema import KEY, metadata
 
 memory = Table(
@@ -29,7 +29,7 @@ memory = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),
     Column("data", Text, nullable=False),
-    Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+    Column("words", Words, nullable=False),
     Column("embedding", LargeBinary),
     Index("memory_newest", "created_at", "key"),
     Index("memory_workflow", "workflow_id"),

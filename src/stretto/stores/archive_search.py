@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stretto.core.archive import Memory, MemoryKind, Scope
 from stretto.stores import archive_rules as rules
 from stretto.stores.archive_schema import memory
 from stretto.stores.archive_words import share_of_best, words
+from stretto.stores.dialects import insert_new, is_lite, query_of, vector_of
 
 _IN_DATA = ("content", "tags", "priority", "agent_source", "importance", "embedder")
 _POSITIONS, _LAST_POSITION = 256, 16_383  # how many of a word's places PostgreSQL keeps, and how far it counts
@@ -48,11 +48,7 @@ def _live() -> sa.ColumnElement[bool]:
 def add(connection: sa.Connection, new: Memory) -> None:
     """Keeps a memory; an expired one with its id gives way."""
     connection.execute(sa.delete(memory).where(memory.c.id == new.id, ~_live()))
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    made = connection.execute(
-        dialect.insert(memory).values(_values(connection, new)).on_conflict_do_nothing().returning(memory.c.key)
-    )
-    if made.first() is None:
+    if not insert_new(connection, memory, _values(connection, new)):
         raise rules.IdTaken("memory", new.id)
 
 
@@ -81,14 +77,14 @@ def match(connection: sa.Connection, query: str, wanted: Wanted, limit: int) -> 
     if not asked:
         return []
     rank: sa.ColumnElement[float]
-    if _lite(connection):
+    if is_lite(connection):
         found = sa.table("memory_words", sa.column("rowid"))
         rank = -sa.literal_column("bm25(memory_words)", sa.Double)
         text = " ".join(f'"{word}"' for word in asked)
         source = sa.select(*_columns(), rank.label("rank")).join_from(found, memory, found.c.rowid == memory.c.key)
         source = source.where(sa.literal_column("memory_words").op("MATCH")(text))
     else:
-        text_query = sa.cast(sa.literal(" & ".join(f"'{word}'" for word in asked)), postgresql.TSQUERY)
+        text_query = query_of(" & ".join(f"'{word}'" for word in asked))
         rank = sa.func.ts_rank(memory.c.words, text_query, 1)
         source = sa.select(*_columns(), rank.label("rank")).where(memory.c.words.op("@@")(text_query))
     ordered = source.where(kept).order_by(rank.desc(), memory.c.created_at.desc(), memory.c.key.desc())
@@ -120,10 +116,6 @@ def purge(connection: sa.Connection) -> int:
     return connection.execute(sa.delete(memory).where(~_live())).rowcount
 
 
-def _lite(connection: sa.Connection) -> bool:
-    return connection.dialect.name == "sqlite"
-
-
 def _columns() -> list[sa.Column[Any]]:
     return [column for column in memory.c if column.name not in ("words", "embedding")]
 
@@ -138,7 +130,7 @@ def _values(connection: sa.Connection, new: Memory) -> Mapping[str, Any]:
         "created_at": new.created_at,
         "expires_at": new.expires_at,
         "data": rules.json_text("memory", new.id, held),
-        "words": " ".join(found) if _lite(connection) else sa.cast(sa.literal(_vector(found)), postgresql.TSVECTOR),
+        "words": " ".join(found) if is_lite(connection) else vector_of(_vector(found)),
         "embedding": rules.packed(new.embedding),
     }
 

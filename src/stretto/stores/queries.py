@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stretto.core.errors import RunBusy, RunNotFound, StoreError
 from stretto.core.journal import Line
 from stretto.stores.bulk import insert_rows
+from stretto.stores.dialects import insert_new
 from stretto.stores.owner import is_alive
 from stretto.stores.schema import answer, event, event_value, run, step_duration, value
 from stretto.stores.store import KEPT_DURATIONS, check_answerable, no_reader
@@ -50,9 +50,8 @@ class Claimed(NamedTuple):
 def claim(connection: sa.Connection, run_id: str, owner: str) -> Claimed:
     """Makes ``owner`` the one who writes a run; raises ``RunBusy``."""
     now = time.time()
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     new = _columns(Tally(run_id, now)) | {"id": run_id, "created_at": now, "heartbeat": now, "cancelled": False}
-    connection.execute(dialect.insert(run).values(new).on_conflict_do_nothing())
+    insert_new(connection, run, new)
     row = connection.execute(sa.select(run).where(run.c.id == run_id).with_for_update()).one()
     if row.owner is not None and is_alive(row.owner, row.heartbeat):
         raise RunBusy(run_id, row.owner)
