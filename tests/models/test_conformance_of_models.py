@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from stretto import start
 from stretto.core.ledger import Budget, BudgetExceeded, Usage
-from stretto.models import Model, ModelCall, results_message, user_message
+from stretto.models import Model, ModelCall, ToolOffer, results_message, user_message
 from stretto.models.messages import ToolResult
+from stretto.models.offline import offline_model
 from stretto.stores.memory import MemoryStore
 from stretto.testing import Scripted, ScriptedModel
 from tests.models.loopback import Loopback
@@ -19,81 +20,118 @@ from tests.models.talking import FACES, QUESTION, Ear, ask, listened, models_of
 TEXT = "The answer is forty-two."
 REASONING = "Let me think about it."
 CALLS = (("add", {"a": 40, "b": 2}),)
-Make = Callable[[], Model]
+SUM = ModelCall(
+    messages=(user_message("2 + 40"),),
+    tools=(ToolOffer(name="CalculatorTool", description="Computes.", parameters={"properties": {"expression": {}}}),),
+)
 
 
-@pytest.fixture(params=[*FACES, "scripted"])
-def make(request: pytest.FixtureRequest, server: Loopback) -> Make:
-    """Makes a model that reasons, speaks and calls a tool."""
+@dataclass(frozen=True)
+class Face:
+    """A model, what it is asked, what it answers to that, what that takes, and what it answers in the end."""
+
+    make: Callable[[], Model]
+    call: ModelCall = QUESTION
+    text: str = TEXT
+    reasoning: str = REASONING
+    tool: str = "add"
+    arguments: str = '{"a": 40, "b": 2}'
+    words: int = 4
+    taken: Usage | None = None
+    end: str = TEXT
+
+
+@pytest.fixture(params=[*FACES, "scripted", "offline"])
+def face(request: pytest.FixtureRequest, server: Loopback) -> Face:
+    """Returns a model that calls a tool; all but the offline one reason and speak before."""
+    if request.param == "offline":
+        return Face(
+            lambda: offline_model("surveyor", words_per_second=None), SUM, text="", reasoning="", words=0,
+            tool="CalculatorTool", arguments='{"expression": "2 + 40"}', end="2 + 40 = 42",
+        )  # fmt: skip
+    taken = Usage(input_tokens=20, output_tokens=7, cached_tokens=5, reasoning_tokens=3)
     if request.param == "scripted":
-        taken = Usage(input_tokens=20, output_tokens=7, cached_tokens=5)
         said = Scripted(text=TEXT, reasoning=REASONING, calls=CALLS, usage=taken)
-        return lambda: ScriptedModel(said, forever=True)
-    calls = [list(call) for call in CALLS]
-    server.behave(text=TEXT, reasoning=REASONING, calls=calls, input_tokens=20, output_tokens=7, cached_tokens=5)
-    return lambda: models_of(server).get(f"{request.param}:one")
+        return Face(lambda: ScriptedModel(said, forever=True), taken=taken)
+    told = 3 if request.param == "chat" else 0  # the other protocols do not count reasoning apart
+    server.behave(
+        text=TEXT, reasoning=REASONING, calls=[list(call) for call in CALLS], input_tokens=20, output_tokens=7,
+        cached_tokens=5, reasoning_tokens=3,
+    )  # fmt: skip
+    return Face(lambda: models_of(server).get(f"{request.param}:one"), taken=replace(taken, reasoning_tokens=told))
 
 
-def test_text_reasoning_and_calls_are_what_was_said(make: Make) -> None:
-    reply = ask(make()).reply
-    assert (reply.text, reply.reasoning) == (TEXT, REASONING)
-    assert [(call.name, call.arguments) for call in reply.tool_calls] == [("add", '{"a": 40, "b": 2}')]
+def test_text_reasoning_and_calls_are_what_was_said(face: Face) -> None:
+    reply = ask(face.make(), face.call).reply
+    assert (reply.text, reply.reasoning) == (face.text, face.reasoning)
+    assert [(call.name, call.arguments) for call in reply.tool_calls] == [(face.tool, face.arguments)]
     assert reply.finish_reason == "tool_call"
 
 
-def test_the_pieces_come_in_order_and_make_the_whole(make: Make) -> None:
-    heard = ask(make())
+def test_the_pieces_come_in_order_and_make_the_whole(face: Face) -> None:
+    heard = ask(face.make(), face.call)
     told = {
         part: "".join(piece.text for piece in heard.pieces if piece.part == part)
         for part in ("reasoning", "text", "tool_call")
     }
-    assert told == {"reasoning": REASONING, "text": TEXT, "tool_call": '{"a": 40, "b": 2}'}
+    assert told == {"reasoning": face.reasoning, "text": face.text, "tool_call": face.arguments}
     assert [piece.index for piece in heard.pieces] == sorted(piece.index for piece in heard.pieces)
     (call,) = heard.reply.tool_calls
-    assert {(p.tool, p.call_id) for p in heard.pieces if p.part == "tool_call"} == {("add", call.id)}
-    assert len([piece for piece in heard.pieces if piece.part == "text"]) == 4
+    assert {(p.tool, p.call_id) for p in heard.pieces if p.part == "tool_call"} == {(face.tool, call.id)}
+    assert len([piece for piece in heard.pieces if piece.part == "text"]) == face.words
 
 
-def test_the_listener_hears_what_the_log_says(make: Make) -> None:
+def test_the_listener_hears_what_the_log_says(face: Face) -> None:
     ear = Ear()
-    heard = ask(make(), replace(QUESTION, listener=ear))
+    heard = ask(face.make(), replace(face.call, listener=ear))
     assert ear.heard_pieces == heard.pieces
     assert ear.restarts == 0
 
 
-def test_one_request_is_told_once_with_what_it_took(make: Make) -> None:
-    heard = ask(make())
+def test_one_request_is_told_once_with_what_it_took(face: Face) -> None:
+    heard = ask(face.make(), face.call)
     (used,) = heard.used
-    assert (used.input_tokens, used.output_tokens, used.cached_tokens) == (20, 7, 5)
-    assert not used.estimated
+    told = Usage(
+        input_tokens=used.input_tokens, output_tokens=used.output_tokens, cached_tokens=used.cached_tokens,
+        cache_write_tokens=used.cache_write_tokens, reasoning_tokens=used.reasoning_tokens,
+    )  # fmt: skip
+    assert told == heard.reply.usage
+    assert used.estimated == (face.taken is None)
+    assert told == face.taken or face.taken is None
     assert used.model == heard.reply.model
-    assert (heard.reply.usage.total, heard.reply.cost) == (27, used.cost)
+    assert told.total > 0
+    assert heard.reply.cost == used.cost
 
 
-def test_an_answer_and_the_results_of_its_calls_go_back_as_history(make: Make) -> None:
-    first = ask(make()).reply
+def test_an_answer_and_the_results_of_its_calls_go_back_as_history(face: Face) -> None:
+    first = ask(face.make(), face.call).reply
     results = results_message([ToolResult(call, 42) for call in first.tool_calls])
-    messages = (*QUESTION.messages, first.message, results, user_message("Go on."))
-    assert ask(make(), replace(QUESTION, messages=messages)).reply.text == TEXT
+    reply = ask(face.make(), replace(face.call, messages=(*face.call.messages, first.message, results))).reply
+    assert reply.text.split("\n\n")[0] == face.end
+    messages = (*face.call.messages, first.message, results, reply.message, user_message("2 + 40"))
+    assert ask(face.make(), replace(face.call, messages=messages)).reply.tool_calls
 
 
-def test_a_budget_in_tokens_is_asked_before_the_request(make: Make, server: Loopback) -> None:
-    heard = ask(make(), replace(QUESTION, max_tokens=1000), budget=Budget(tokens=10))
+def test_a_budget_in_tokens_is_asked_before_the_request(face: Face, server: Loopback) -> None:
+    heard = ask(face.make(), replace(face.call, max_tokens=1000), budget=Budget(tokens=10))
     assert isinstance(heard.error, BudgetExceeded)
     assert not heard.used
+    assert not heard.pieces
     assert not server.requests
 
 
 @pytest.mark.anyio
-async def test_a_resumed_run_has_the_answer_and_does_not_ask_again(make: Make, server: Loopback) -> None:
+async def test_a_resumed_run_has_the_answer_and_does_not_ask_again(face: Face, server: Loopback) -> None:
     store = MemoryStore()
-    first = await listened(make(), store=store, run_id="one")
+    first = await listened(face.make(), face.call, store=store, run_id="one")
     asked = len(server.requests)
-    async with start(make(), QUESTION, store=store, run_id="one") as again:
+    async with start(face.make(), face.call, store=store, run_id="one") as again:
         pass
     assert again.outcome.unwrap() == first.reply
     assert len(server.requests) == asked
+    assert len([event for event in again.log if event.kind == "model_used"]) == 1
 
 
-def test_a_call_without_anything_but_a_question_is_answered(make: Make) -> None:
-    assert ask(make(), ModelCall(messages=(user_message("Well?"),))).reply.text == TEXT
+def test_a_call_without_anything_but_a_question_is_answered(face: Face) -> None:
+    reply = ask(face.make(), ModelCall(messages=(user_message("Well?"),))).reply
+    assert reply.text == face.text if face.text else reply.text.startswith("I have no rule for this task")
