@@ -7,7 +7,7 @@ import pytest
 
 from stretto import Run, start
 from stretto.agents.agent import Agent
-from stretto.cli.chat_crew import Crew, arguments_text, cost_text, count_text
+from stretto.cli.chat_crew import Crew, arguments_text, spent_text
 from stretto.cli.chat_view import ChatView
 from stretto.cli.screen import Screen
 from stretto.core.errors import ExecutionError
@@ -25,6 +25,7 @@ from stretto.core.ledger import Usage
 from stretto.core.policies import RetryPolicy, StepPolicy
 from stretto.core.step import Context
 from stretto.monitoring.spans import SpanFold
+from stretto.monitoring.units import count_text
 from stretto.testing import Scripted, ScriptedModel, run_virtual
 from stretto.tools import tool
 from stretto.tools.tool import Invocation, Tool
@@ -92,7 +93,7 @@ def test_the_answer_goes_to_stdout_and_everything_else_to_stderr(capsys: pytest.
     assert "▸ thought for 300 ms (3 words)" in err
     assert "✓ look_up  word=cat" in err
     assert view.summary(fold) == (
-        "openai:gpt · 2 answers · 1 call · 1.2k in (500 cached), 85 out · $0.25 and 1 call of unknown price · 1.20 s"
+        "openai:gpt · 2 answers · 1 call · 1.2k in (500 cached), 85 out · $0.250 and 1 call of unknown price · 1.20 s"
     )
 
 
@@ -182,8 +183,8 @@ def test_counts_costs_and_arguments_are_told_shortly() -> None:
     assert [count_text(n) for n in (0, 999, 1000, 12_345, 999_949, 1_000_000)] == [
         "0", "999", "1.0k", "12.3k", "999.9k", "1.0M",
     ]  # fmt: skip
-    assert [cost_text(*pair) for pair in ((0, 0), (0, 2), (0.00001, 0), (0.0042, 0), (1.5, 1))] == [
-        "$0", "cost unknown", "<$0.0001", "$0.0042", "$1.50 and 1 call of unknown price",
+    assert [spent_text(*pair) for pair in ((0, 0), (0, 2), (0.00001, 0), (0.0042, 0), (1.5, 1))] == [
+        "$0.00", "cost unknown", "$0.00001", "$0.0042", "$1.50 and 1 call of unknown price",
     ]  # fmt: skip
     assert arguments_text(None) == ""
     assert len(arguments_text(Invocation(arguments=dict.fromkeys("abcd", "x" * 30)))) == 60

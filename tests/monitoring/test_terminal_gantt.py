@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stretto.core.events import Event, RunResumed, StepCompleted, StepStarted
+from stretto.core.events import Event, ModelUsed, RunResumed, RunStarted, StepCompleted, StepStarted
 from stretto.monitoring.labels import cells
 from stretto.monitoring.terminal import draw_rich, draw_terminal
 from tests.monitoring.logs import eventful, items, runs, simple
@@ -106,3 +106,13 @@ def test_strange_names_keep_the_columns(name: str):
 def test_no_line_is_wider_than_the_terminal(log: list[Event], width: int, plain: bool):
     drawn = draw_terminal(log, width=width, max_rows=15, ascii=plain)
     assert all(cells(line) <= width for line in drawn.splitlines())
+
+
+def test_what_models_took_stands_below_the_chart():
+    events = [
+        RunStarted("", 0.0, "r", "lead", 0.0), StepStarted("lead", 0.0), StepStarted("lead/model", 0.0),
+        ModelUsed("lead/model", 0.5, "m:x", 12_345, 980, cost=0.5), StepCompleted("lead/model", 1.0),
+    ]  # fmt: skip
+    assert "tokens 12.3k in, 980 out   cost $0.500" in draw_terminal(events)
+    events.insert(4, ModelUsed("lead/model", 0.6, "m:y", 1_200_000, 1))
+    assert "tokens 1.2M in, 981 out   cost unknown" in draw_terminal(events)

@@ -12,6 +12,7 @@ from stretto.core.events import Event, Path, name_of, parent_of
 from stretto.monitoring.labels import clean
 from stretto.monitoring.palette import Mark, mark_of
 from stretto.monitoring.spans import Span, SpanFold
+from stretto.monitoring.units import cost_text, count_text
 
 ARGUMENTS = 60
 """How many characters of a call's arguments are shown."""
@@ -187,18 +188,9 @@ def arguments_text(input: Any) -> str:
     return text if len(text) <= ARGUMENTS else text[: ARGUMENTS - 1] + "…"
 
 
-def count_text(count: int) -> str:
-    """Returns a count of tokens as people say it: ``980``, ``12.3k``, ``1.2M``."""
-    if count < 1000:
-        return str(count)
-    if count < 999_950:
-        return f"{count / 1000:.1f}k"
-    return f"{count / 1_000_000:.1f}M"
-
-
-def cost_text(cost: float, unpriced: int) -> str:
+def spent_text(cost: float, unpriced: int) -> str:
     """Returns a cost in US dollars; what has no known price is told, and never taken for nothing."""
     if unpriced and not cost:
         return "cost unknown"
-    told = "$0" if cost == 0 else "<$0.0001" if cost < 0.0001 else f"${cost:.4f}" if cost < 0.01 else f"${cost:.2f}"
+    told = cost_text(cost)
     return f"{told} and {unpriced} {'call' if unpriced == 1 else 'calls'} of unknown price" if unpriced else told

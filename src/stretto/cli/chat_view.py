@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from stretto.cli.chat_crew import Crew, CrewRow, cost_text, count_text
+from stretto.cli.chat_crew import Crew, CrewRow, spent_text
 from stretto.cli.execution import Viewer
 from stretto.cli.live import PLAIN_SPINNER, SPINNER
 from stretto.cli.screen import Screen
@@ -16,7 +16,7 @@ from stretto.core.events import Event, Path, parent_of
 from stretto.monitoring.labels import cells, clean, cut
 from stretto.monitoring.palette import LOOKS, Mark
 from stretto.monitoring.spans import SpanFold
-from stretto.monitoring.units import duration_text
+from stretto.monitoring.units import count_text, duration_text
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -257,6 +257,6 @@ class ChatView(Viewer):
         held = f" ({count_text(cached)} cached)" if cached else ""
         thought = f" ({count_text(reasoning)} reasoning)" if reasoning else ""
         parts.append(f"{count_text(tokens_in)} in{held}, {count_text(tokens_out)} out{thought}")
-        parts.append(cost_text(sum(each.cost for each in members), sum(each.unpriced for each in members)))
+        parts.append(spent_text(sum(each.cost for each in members), sum(each.unpriced for each in members)))
         parts.append(duration_text(fold.now))
         return " · ".join(parts)

@@ -12,7 +12,7 @@ from stretto.agents.agent import Agent
 from stretto.agents.report import Report
 from stretto.agents.task import Task
 from stretto.cli.agent_room import AgentRoom
-from stretto.cli.chat_crew import Crew, cost_text, count_text
+from stretto.cli.chat_crew import Crew, spent_text
 from stretto.cli.chat_view import ChatView
 from stretto.cli.execution import Finished, Session
 from stretto.cli.questions import Questions, can_ask
@@ -21,6 +21,7 @@ from stretto.core.archive import Conversation, NotKept, StoredMessage
 from stretto.core.errors import DefinitionError
 from stretto.core.outcome import Completed
 from stretto.models.messages import Message, assistant_message, user_message
+from stretto.monitoring.units import count_text
 
 LABEL = "stretto.conversation"
 """The label by which a run says to which conversation it belongs."""
@@ -53,7 +54,7 @@ class Spent:
         """Returns it in words."""
         many = "1 message" if self.messages == 1 else f"{self.messages} messages"
         tokens = f"{count_text(self.tokens_in)} in, {count_text(self.tokens_out)} out"
-        return f"{many} · {tokens} · {cost_text(self.cost, self.unpriced)}"
+        return f"{many} · {tokens} · {spent_text(self.cost, self.unpriced)}"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from stretto.monitoring.gantt import Gantt, Row
 from stretto.monitoring.metrics import WorkflowMetrics
 from stretto.monitoring.palette import LOOKS, Mark
-from stretto.monitoring.units import duration_text, share_text
+from stretto.monitoring.units import cost_text, count_text, duration_text, share_text
 
 
 def clean(text: str) -> str:
@@ -84,6 +84,9 @@ def figures(metrics: WorkflowMetrics) -> tuple[tuple[str, str], ...]:
         found.append(("retries", f"{metrics.retries:,}"))
     if metrics.failures:
         found.append(("failed", f"{metrics.failures:,}"))
+    if metrics.tokens_input is not None and metrics.tokens_output is not None:
+        found.append(("tokens", f"{count_text(metrics.tokens_input)} in, {count_text(metrics.tokens_output)} out"))
+        found.append(("cost", "unknown" if metrics.cost is None else cost_text(metrics.cost)))
     return tuple(found)
 
 

@@ -81,6 +81,15 @@ def _label(at: float, step: float, total: float) -> str:
     return f"{at / size:.{digits}f} {unit}"
 
 
+def count_text(count: int) -> str:
+    """Returns a count of tokens as people say it: ``980``, ``12.3k``, ``1.2M``."""
+    if count < 1000:
+        return str(count)
+    if count < 999_950:
+        return f"{count / 1000:.1f}k"
+    return f"{count / 1_000_000:.1f}M"
+
+
 def cost_text(cost: float) -> str:
     """Returns US dollars as text: ``$12.35``, ``$0.500``, and two digits of what is less than ten cents."""
     if cost == 0 or cost >= 0.995:
