@@ -22,6 +22,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from benchmarks.measure import Figure, Size, Times, driven, seconds, times
 from stretto import Context, ParallelResourceLimits, start, step
+from stretto.agents import Agent
 from stretto.core.events import ModelDelta
 from stretto.models import Keys, ModelCall, Models, ProviderConfig, user_message
 from stretto.models.language_model import LanguageModel
@@ -118,14 +119,23 @@ async def ours(model: LanguageModel, ear: Ear) -> None:
     run.outcome.unwrap()
 
 
+async def turn(model: LanguageModel, ear: Ear) -> None:
+    """Streams an answer as an agent's turn, in a run of its own; who looks follows the run's events."""
+    async with start(Agent(name="agent", model=model), "What is the answer?") as run:
+        async for event in run.events():
+            if isinstance(event, ModelDelta):
+                ear.hear(event.text)
+    run.outcome.unwrap()
+
+
 Ask = Callable[[LanguageModel, Ear], Awaitable[None]]
 
 
 async def _turns(asked: Provider, model: LanguageModel, rounds: int) -> list[Figure]:
     await asked.behave(text=" ".join(["word"] * 20))
-    whole: dict[str, list[float]] = {"bare": [], "ours": []}
-    first: dict[str, list[float]] = {"bare": [], "ours": []}
-    contenders: dict[str, Ask] = {"bare": bare, "ours": ours}
+    contenders: dict[str, Ask] = {"bare": bare, "ours": ours, "agent": turn}
+    whole: dict[str, list[float]] = {name: [] for name in contenders}
+    first: dict[str, list[float]] = {name: [] for name in contenders}
     for ask in contenders.values():
         await ask(model, Ear())
     for _ in range(rounds * 4):
@@ -136,14 +146,15 @@ async def _turns(asked: Provider, model: LanguageModel, rounds: int) -> list[Fig
             whole[name].append(time.time() - began)
             first[name].append(ear.pieces[0][0] - began)
     return [
-        _added("a model call of 20 tokens, as a run", whole, TURN),
-        _added("time to the first token of a model", first, FIRST),
+        _added("a model call of 20 tokens, as a run", whole, "ours", TURN),
+        _added("an agent's turn of 20 tokens, as a run", whole, "agent", TURN),
+        _added("time to the first token of an agent", first, "agent", FIRST),
     ]
 
 
-def _added(what: str, taken: dict[str, list[float]], most: float) -> Figure:
-    baseline, own = Times(tuple(taken["bare"])), Times(tuple(taken["ours"]))
-    added = statistics.median(mine - theirs for mine, theirs in zip(taken["ours"], taken["bare"], strict=True))
+def _added(what: str, taken: dict[str, list[float]], name: str, most: float) -> Figure:
+    baseline, own = Times(tuple(taken["bare"])), Times(tuple(taken[name]))
+    added = statistics.median(mine - theirs for mine, theirs in zip(taken[name], taken["bare"], strict=True))
     return Figure(
         what,
         f"{seconds(baseline.median)} bare pydantic-ai",
@@ -194,19 +205,23 @@ async def _crowd(asked: Provider, model: LanguageModel, streams: int, tokens: in
     await asyncio.gather(*(bare(model, ear) for ear in alone))
     together = [Ear() for _ in range(streams)]
 
+    agent = Agent(name="agent", model=model)
+
     @step
     async def crowd(_: None, context: Context) -> None:
         async with context.branches(ParallelResourceLimits(max_concurrent_executions=streams)) as branches:
-            for ear in together:
-                await branches.start(model, heard_by(ear))
+            for place in range(streams):
+                await branches.start(agent, "What is the answer?", name=f"agent{place}")
 
     async with start(crowd) as run:
-        pass
+        async for event in run.events():
+            if isinstance(event, ModelDelta):
+                together[int(event.path.split("/")[1].removeprefix("agent"))].hear(event.text)
     run.outcome.unwrap()
     baseline, own = lateness(alone), lateness(together)
     lost = streams * tokens - len(own)
     return Figure(
-        f"{streams} models at once, {PACE} tokens/s each, {each} in each event: how late the latest token is",
+        f"{streams} agents at once, {PACE} tokens/s each, {each} in each event: how late the latest token is",
         f"{seconds(max(baseline))} bare pydantic-ai",
         f"{seconds(max(own))}, {lost} tokens lost",
         times(max(own) / max(baseline)),
