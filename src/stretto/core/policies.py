@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from stretto.core.errors import DefinitionError
 from stretto.core.settings import Described
@@ -109,11 +109,15 @@ class RetryPolicy(Described):
 
 
 def _check_errors(owner: str, setting: str, kinds: object) -> None:
-    if not isinstance(kinds, tuple) or not kinds or not all(_is_error(kind) for kind in kinds):
+    if not _is_row(kinds) or not kinds or not all(_is_error(kind) for kind in kinds):
         raise DefinitionError(
             f"{owner}: {setting} must be a tuple of exception types, as (ConnectionError,), not {kinds!r}; "
             "leave it out for all"
         )
+
+
+def _is_row(kinds: object) -> TypeGuard[tuple[object, ...]]:
+    return isinstance(kinds, tuple)
 
 
 def _is_error(kind: object) -> bool:
