@@ -208,3 +208,20 @@ def test_a_task_that_is_said_twice_on_purpose_is_heard_twice() -> None:
     history = exchange(1)
     shown = recent(history, 50, "question 1")
     assert len(shown) == 4
+
+
+@pytest.mark.parametrize("limit", range(1, 6))
+def test_a_message_with_a_result_and_words_of_the_user_is_never_shown_without_its_call(limit: int) -> None:
+    from pydantic_ai.messages import ModelRequest, ToolReturnPart, UserPromptPart
+
+    from stretto.models.messages import dumped
+
+    both = [ToolReturnPart(tool_name="look", content="seen", tool_call_id="c1"), UserPromptPart("and now?")]
+    history = [*exchange(1)[:2], *dumped([ModelRequest(parts=both)]), *exchange(2)]
+    shown = recent(history, limit, "now")
+    calls = [part["tool_call_id"] for message in shown for part in message["parts"] if part["part_kind"] == "tool-call"]
+    results = [
+        part["tool_call_id"] for message in shown for part in message["parts"] if part["part_kind"] == "tool-return"
+    ]
+    assert calls == results
+    assert not shown or "user-prompt" in [part["part_kind"] for part in shown[0]["parts"]]

@@ -8,6 +8,7 @@ import pytest
 
 from stretto import Run, start
 from stretto.agents.agent import Agent
+from stretto.agents.call import CallResult
 from stretto.agents.plan_mode import PLAN_TOOL, PlanAsk, Planning, Thought
 from stretto.agents.report import Report, ReportStatus
 from stretto.core.events import Event, ModelDelta, PlanMade, StepCompleted, StepSkipped, StepStarted
@@ -17,6 +18,7 @@ from stretto.core.resources import Clock
 from stretto.core.step import Context
 from stretto.models.messages import user_message
 from stretto.models.model import ModelCall
+from stretto.stores.memory import MemoryStore
 from stretto.testing import Scripted, ScriptedModel, VirtualClock, run_virtual
 from stretto.tools.tool import Invocation, Tool, ToolFailed, Touches
 
@@ -130,8 +132,8 @@ def test_what_could_do_harm_waits_for_the_whole_answer() -> None:
     ends = at(run, "plan/model", StepCompleted)
     assert at(run, "plan/reads") < ends
     assert at(run, "plan/puts") < ends
-    assert at(run, "plan/writes") >= ends
-    assert at(run, "plan/agent") >= ends
+    assert at(run, "plan/writes.once") >= ends
+    assert at(run, "plan/agent.once") >= ends
 
 
 def test_a_write_waits_for_what_it_conflicts_with_also_through_references_and_patterns() -> None:
@@ -141,8 +143,8 @@ def test_a_write_waits_for_what_it_conflicts_with_also_through_references_and_pa
         ScriptedModel(plan(op("r", "reads"), op("w", "writes"), op("d", "apart"), op("r2", "reads"))),
         reads, writes, apart,
     )  # fmt: skip
-    assert at(run, "plan/r") == at(run, "plan/d") == 0
-    assert at(run, "plan/w") == 0.5
+    assert at(run, "plan/r") == at(run, "plan/d.once") == 0
+    assert at(run, "plan/w.once") == 0.5
     assert at(run, "plan/r2") == 1.0
 
 
@@ -152,7 +154,7 @@ def test_who_does_not_know_what_it_touches_runs_alone() -> None:
         ScriptedModel(plan(op("r", "reads"), op("u", "unknown"), op("v", "unknown"), op("r2", "reads"))),
         unknown, Slow("reads"),
     )  # fmt: skip
-    assert [at(run, f"plan/{id}") for id in ("r", "u", "v", "r2")] == [0, 0.5, 1.0, 1.5]
+    assert [at(run, f"plan/{id}") for id in ("r", "u.once", "v.once", "r2")] == [0, 0.5, 1.0, 1.5]
 
 
 def test_a_failure_takes_with_it_what_needs_its_output_and_nothing_else() -> None:
@@ -306,3 +308,102 @@ def test_five_plans_in_a_row_that_are_none_end_the_task() -> None:
     report = planner(ScriptedModel(Scripted(calls=((PLAN_TOOL, "{}"),)), forever=True), Slow("t"))
     assert report.status is ReportStatus.PARTIAL
     assert "5 turns in a row" in report.response
+
+
+def test_what_may_not_be_done_twice_is_not_done_again_after_a_crash_although_a_broken_answer_used_its_name() -> None:
+    retry = StepPolicy(idempotent=True, retry=RetryPolicy(attempts=2, wait=0.1, jitter=0))
+    script = (
+        plan(op("a", "read"), op("b", "read"), breaks=ConnectionError("gone")),
+        plan(op("a", "write", x=1), op("b", "sleep")),
+    )
+
+    def tools() -> list[Slow]:
+        writes = Slow("write", 0, Touches(writes=("it",)), policy=StepPolicy())
+        return [Slow("read", 5), writes, Slow("sleep", 60)]
+
+    whole = carried_out(Broken(*script, policy=retry, tokens_per_second=100), *tools())
+    written = next(
+        i for i, event in enumerate(whole.log)
+        if isinstance(event, StepCompleted) and event.path.startswith("plan/a") and isinstance(event.output, CallResult)
+        and event.output.call.name == "write"
+    )  # fmt: skip
+    assert any(event.path == "plan/a/run" and isinstance(event, StepStarted) for event in whole.log[:written])
+    assert not any(event.path == "plan/a" and isinstance(event, StepCompleted) for event in whole.log[:written])
+    again = tools()
+    carried_out(Broken(), *again, resume=whole.log[: written + 1], in_flight="retry")
+    assert again[1].made == []
+
+
+def test_a_tool_is_told_the_same_call_id_before_and_after_a_crash() -> None:
+    class Noting(Slow):
+        async def execute(self, input: Invocation | Mapping[str, Any], context: Context) -> Any:
+            ids.append(Invocation.of(input).call_id)
+            return await super().execute(input, context)
+
+    ids: list[str] = []
+    first = carried_out(ScriptedModel(plan(op("a", "t"))), Noting("t"))
+    answered = next(i for i, event in enumerate(first.log) if isinstance(event, StepCompleted))
+    assert first.log[answered].path == "plan/model"
+    log = [event for event in first.log[: answered + 1] if not event.path.startswith("plan/a")]
+    carried_out(ScriptedModel(), Noting("t"), resume=log)
+    assert ids == ["call_0_0.a", "call_0_0.a"]
+
+
+def test_an_operation_may_be_called_like_the_model_is() -> None:
+    run = carried_out(ScriptedModel(plan(op("model", "t", x="${nobody}"), op("b", "t"))), Slow("t"))
+    assert told(run)["results"]["model"]["status"] == "failed"
+    assert "plan/model" not in [event.path for event in run.log if isinstance(event, StepSkipped)]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"operations": [{"id": "a", "tool": "t"}, {"id": "b", "to', "broken"),
+        ('{"operations": [{"id": "a", "tool": "t"}', "broken"),
+        ('{"operations": [{"id": "a", "tool": "t"}, "b", 3]}', "2 of its operations are no objects"),
+    ],
+)
+def test_a_plan_of_which_a_part_was_not_carried_out_says_so(text: str, problem: str) -> None:
+    read = told(carried_out(ScriptedModel(Scripted(calls=((PLAN_TOOL, text),))), Slow("t")))
+    assert read["results"]["a"]["status"] == "completed"
+    assert any(problem in told for told in read["problems"])
+
+
+@pytest.mark.parametrize("depth", [140, 900, 5000])
+def test_arguments_that_are_nested_without_end_take_only_their_own_operation_down(depth: int) -> None:
+    deep = '{"x":' * depth + "1" + "}" * depth
+    text = f'{{"operations": [{{"id": "deep", "tool": "t", "arguments": {deep}}}, {{"id": "b", "tool": "t"}}]}}'
+    read = told(carried_out(ScriptedModel(Scripted(calls=((PLAN_TOOL, text),))), Slow("t")))
+    assert read["results"]["b"]["status"] == "completed"
+    assert "nested too deeply" in json.dumps(read)
+
+
+def test_an_output_whose_keys_are_no_texts_can_be_referenced() -> None:
+    class Table(Slow):
+        async def execute(self, input: Invocation | Mapping[str, Any], context: Context) -> Any:
+            return {(1, 2): {3: "x"}}
+
+    tool = Slow("t")
+    run = carried_out(ScriptedModel(plan(op("a", "table"), op("b", "t", x="${a}", y="of ${a}"))), Table("table"), tool)
+    assert told(run)["results"]["b"]["status"] == "completed"
+    assert tool.made == [{"x": {"1,2": {"3": "x"}}, "y": 'of {"1,2": {"3": "x"}}'}]
+
+
+def test_an_output_that_only_fits_into_a_store_alone_fails_its_own_operation() -> None:
+    class Deep(Slow):
+        async def execute(self, input: Invocation | Mapping[str, Any], context: Context) -> Any:
+            found: Any = 1
+            for _ in range(150):
+                found = [found]
+            return found
+
+    run = carried_out(ScriptedModel(plan(op("a", "deep"), op("b", "t"))), Deep("deep"), Slow("t"), store=MemoryStore())
+    read = told(run)["results"]
+    assert (read["a"]["status"], read["b"]["status"]) == ("failed", "completed")
+
+
+def test_operations_that_cannot_be_called_as_they_are_written_are_counted() -> None:
+    report = planner(ScriptedModel(plan(op("a", "nope"), op("b", "t")), "done"), Slow("t"))
+    assert report.metrics.bad_calls == 1
+    never = planner(ScriptedModel(plan(op("a", "nope")), forever=True), Slow("t"))
+    assert (never.status, never.metrics.iterations) == (ReportStatus.PARTIAL, 5)

@@ -41,8 +41,19 @@ def test_lists_under_other_names_are_no_operations() -> None:
 
 
 def test_an_element_that_is_no_json_is_told() -> None:
-    with pytest.raises(WrongPlan, match="is no JSON"):
-        PlanReader().feed('{"operations": [{"id": nonsense}]}')
+    reader = PlanReader()
+    assert reader.feed('{"operations": [{"id": nonsense}]}') == []
+    [problem] = reader.problems
+    assert "is no JSON" in problem
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_what_stands_beside_a_broken_element_is_read_however_the_text_comes(size: int) -> None:
+    text = '{"operations": [{"id": "a"}, {"id": nonsense}, {"id": "c"}]}'
+    reader = PlanReader()
+    found = [each for at in range(0, len(text), size) for each in reader.feed(text[at : at + size])]
+    assert found == [{"id": "a"}, {"id": "c"}]
+    assert len(reader.problems) == 1
 
 
 def test_an_operation_knows_what_it_needs() -> None:

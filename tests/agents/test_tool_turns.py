@@ -1,13 +1,16 @@
 """The calls of one turn through the planner: together where they can, in order where they must, none lost."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stretto.agents.agent import Agent
 from stretto.agents.report import ReportStatus
+from stretto.agents.task import Task
 from stretto.agents.turn import path_name, resolved
 from stretto.agents.validation import Proposal, Validation, Verdict
 from stretto.core.checks import CheckFailed
@@ -16,8 +19,9 @@ from stretto.core.events import Asked, PlanMade, Said, StepStarted
 from stretto.core.outcome import Completed, Failed
 from stretto.core.policies import ParallelResourceLimits, StepPolicy
 from stretto.core.step import Answer, Context
-from stretto.models.messages import ToolCall
-from stretto.testing import Scripted, StepHarness, run_virtual
+from stretto.models.messages import ToolCall, calls_of
+from stretto.stores.memory import MemoryStore
+from stretto.testing import Scripted, ScriptedModel, StepHarness, run_virtual
 from stretto.tools.tool import ToolFailed, Touches
 from tests.agents.desk import Desk, helper, plans, script_of, spans, worked
 
@@ -469,3 +473,54 @@ def test_a_turn_can_be_run_by_itself() -> None:
     [result] = run_virtual(Turn([READ]), calls)
     assert result.content == "read_file is done"
     assert result.whole is None
+
+
+@pytest.mark.parametrize("depth", [140, 900, 5000])
+def test_arguments_that_are_nested_without_end_are_told_and_take_nothing_else_down(depth: int) -> None:
+    deep = '{"x":' * depth + "1" + "}" * depth
+    agent = helper(Scripted(calls=(("read_file", deep), ("read_file", {"path": "a"}))), "done", tools=[READ])
+    report = worked(agent, store=MemoryStore()).outcome.unwrap()
+    assert "nested too deeply" in report.tool_uses[0].error
+    assert [use.success for use in report.tool_uses] == [False, True]
+
+
+def test_an_error_of_megabytes_is_cut_as_an_output_is_and_no_half_of_a_letter_is_sent() -> None:
+    loud = Desk("loud", output=ToolFailed("LOUD", "\ud83d" + "x" * 100_000))
+    name = "n" * 100_000
+    agent = helper(Scripted(calls=(("loud", {}), (name, {}))), "done", tools=[loud], max_tool_output=1000)
+    report = worked(agent).outcome.unwrap()
+    parts = script_of(agent).seen[1].messages[-1]["parts"]
+    assert all(len(part["content"]) < 1200 for part in parts)
+    assert "of its 100,0" in parts[0]["content"]
+    assert all(part["content"].isascii() or part["content"].encode() for part in parts)
+    assert all(len(use.error) < 1200 for use in report.tool_uses)
+
+
+def test_every_call_has_a_result_of_its_own_when_a_model_uses_an_id_twice() -> None:
+    class Repeating(ScriptedModel):
+        """Gives every call the same id, and none to those of its second answer."""
+
+        async def execute(self, input: Any, context: Any) -> Any:
+            reply = await super().execute(input, context)
+            parts = [
+                {**part, "tool_call_id": "" if len(self.seen) == 2 else "c"} if "tool_call_id" in part else part
+                for part in reply.message["parts"]
+            ]
+            return replace(reply, message={**reply.message, "parts": parts})
+
+    both = Scripted(calls=(("read_file", {"path": "a"}), ("read_file", {"path": "b"})))
+    model = Repeating(both, both, both, "done")
+    report = worked(Agent(name="helper", model=model, tools=[READ])).outcome.unwrap()
+    asked = [call.id for message in report.messages for call in calls_of(message)]
+    answered = [
+        part["tool_call_id"] for message in report.messages for part in message["parts"]
+        if part["part_kind"] == "tool-return"
+    ]  # fmt: skip
+    assert asked == answered == ["c", "c_2", "call", "call_2", "c_3", "c_4"]
+    assert [use.arguments["path"] for use in report.tool_uses] == ["a", "b"] * 3
+    assert model.seen[3].messages == report.messages[:-1]
+    later = Repeating(both, "done")
+    history = report.messages
+    agent = Agent(name="helper", model=later, tools=[READ])
+    again = worked(agent, Task(description="again", history=history)).outcome.unwrap()
+    assert [call.id for call in calls_of(again.messages[1])] == ["c_5", "c_6"]

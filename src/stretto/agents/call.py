@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar, TypeGuard
@@ -20,6 +20,10 @@ from stretto.tools.tool import Invocation, Tool, ToolRisk, Touches, WrongArgumen
 
 MAX_OUTPUT = 50_000
 """How many characters of a tool's output a model is shown unless its agent says otherwise."""
+MOST_NESTED = 100
+"""How deep the arguments of a call may be nested: a store keeps 150 levels, with what stands around them."""
+_NAME = 100
+"""How many characters of a tool's name a model is told that there is no such tool."""
 PASSED_ON = (HumanAborted, CheckFailed)
 """Errors that are not the tool's: a human who ends the run, and a test whose script does not fit."""
 _KINDS: Mapping[str, OperationKind] = {"local": "tool", "mcp": "mcp", "sub_agent": "sub_agent"}
@@ -89,6 +93,7 @@ def prepare(call: ToolCall, tools: Mapping[str, Tool], caller: Invocation) -> Pr
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
+    name = name if len(name) <= _NAME else f"{name[:_NAME]}…"
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"there is no tool {name!r}; did you mean {', '.join(map(repr, near))}?"
@@ -100,13 +105,30 @@ def _read(call: ToolCall) -> dict[str, Any]:
     text = call.arguments.strip()
     try:
         read: Any = json.loads(text) if text else {}
+        deep = is_deep(read)
     except RecursionError:
-        raise ValueError(f"the arguments of {call.name!r} are nested too deeply to be read") from None
+        read, deep = {}, True
     except json.JSONDecodeError as error:
         raise ValueError(f"the arguments of {call.name!r} are not valid JSON: {error}; write one JSON object") from None
+    if deep:
+        raise ValueError(f"the arguments of {call.name!r} are nested too deeply: more than {MOST_NESTED} levels")
     if not _is_object(read):
         raise ValueError(f"the arguments of {call.name!r} must be a JSON object, not {text[:80]}")
     return read
+
+
+def is_deep(value: Any) -> bool:
+    """Says whether a JSON value is nested more than ``MOST_NESTED`` levels deep."""
+    level: list[Any] = [value]
+    for _ in range(MOST_NESTED):
+        level = [held for each in level if isinstance(each, dict | list) for held in _held(each)]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
+
+
+def _held(value: Any) -> Iterable[Any]:
+    return value.values() if _is_object(value) else value
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
@@ -143,7 +165,7 @@ class Calling(Step[Prepared, CallResult]):
         """Makes the call; with ``puts_off`` one that was edited to touch something else is left for later."""
         tool = self.tool
         if tool is None or input.problem:
-            return failed(input, tool, input.problem, bad=True)
+            return failed(input, tool, shown(input.problem, self.max_output)[0], bad=True)
         invocation = input.invocation
         if not input.allowed:
             verdict = await self._verdict(tool, input, context)
@@ -171,7 +193,8 @@ class Calling(Step[Prepared, CallResult]):
         except PASSED_ON:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a tool raises is its result, and the model is told
-            return failed(input, tool, words(error), duration=clock.now() - began, arguments=invocation.arguments)
+            why, _ = shown(words(error), self.max_output)
+            return failed(input, tool, why, duration=clock.now() - began, arguments=invocation.arguments)
         text, whole = shown(output, self.max_output)
         if whole is not None:
             context.emit(

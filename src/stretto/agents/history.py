@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -25,7 +25,12 @@ def recent(history: Sequence[Message], limit: int, task: str) -> list[Message]:
     kept = list(history)
     if kept and _says_only(kept[-1], task):
         kept.pop()
-    return begun(paired([_without_prompts(message) for message in kept[max(0, len(kept) - limit) :]]))
+    return shown([_without_prompts(message) for message in kept[max(0, len(kept) - limit) :]])
+
+
+def shown(messages: Sequence[Message]) -> list[Message]:
+    """Returns the messages from the first on that a user said, without calls and results that stand alone."""
+    return paired(begun(messages))
 
 
 def begun(messages: Sequence[Message]) -> list[Message]:
@@ -84,6 +89,37 @@ def _has_partner(part: Mapping[str, Any], called: set[str]) -> bool:
     kind = part.get("part_kind")
     of_a_call = kind in ("tool-call", "tool-return") or (kind == "retry-prompt" and part.get("tool_name"))
     return not of_a_call or part["tool_call_id"] in called
+
+
+class CallIds:
+    """The ids of the calls in a conversation: some models give one id to several calls, or none.
+
+    Providers pair calls and results by them, and refuse a conversation in which that cannot be done.
+    """
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        self._times = dict.fromkeys((id for message in messages for id in _ids(message, "tool-call")), 1)
+
+    def told_apart(self, message: Message) -> Message:
+        """Returns a response of which every call has an id that no call before it has."""
+        parts: list[dict[str, Any]] = message.get("parts", [])
+        ids = {place: self._new(part["tool_call_id"]) for place, part in enumerate(parts) if _is_call(part)}
+        if all(parts[place]["tool_call_id"] == id for place, id in ids.items()):
+            return message
+        told = [{**part, "tool_call_id": ids[place]} if place in ids else part for place, part in enumerate(parts)]
+        return {**message, "parts": told}
+
+    def _new(self, id: str) -> str:
+        made = id = id or "call"
+        while made in self._times:
+            self._times[id] += 1
+            made = f"{id}_{self._times[id]}"
+        self._times[made] = 1
+        return made
+
+
+def _is_call(part: Mapping[str, Any]) -> bool:
+    return part.get("part_kind") == "tool-call"
 
 
 def has_results(message: Mapping[str, Any]) -> bool:

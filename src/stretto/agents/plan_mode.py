@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from stretto.agents.call import MAX_OUTPUT, Calling, CallResult, Prepared, failed, prepare, shown
-from stretto.agents.plan_text import PlannedCall, PlanReader, WrongPlan, call_of, resolve
-from stretto.agents.turn import outcome_result, path_name
+from stretto.agents.plan_text import PlannedCall, PlanReader, WrongPlan, call_of, problem_of, resolve
+from stretto.agents.turn import outcome_result
 from stretto.core.errors import PlanError
 from stretto.core.events import ModelDelta, PlanMade, StepSkipped
 from stretto.core.outcome import Completed, Outcome, error_of
@@ -176,11 +176,8 @@ class _Work:
 
     def _read(self, text: str) -> None:
         self._text += text
-        try:
-            for written in self._reader.feed(text):
-                self._add(written)
-        except WrongPlan as error:
-            self._problems.append(error.problem)
+        for written in self._reader.feed(text):
+            self._add(written)
 
     def _add(self, written: Any) -> None:
         try:
@@ -215,8 +212,10 @@ class _Work:
         if not whole.startswith(self._text):
             self._begin()
         self._read(whole[len(self._text) :])
-        if plans and not self._calls and not self._problems:
-            self._problems.append(f"its arguments hold no operations: {whole[:200]}")
+        if plans:
+            self._call_id = plans[0].id
+            self._problems += self._reader.problems
+            self._problems += [problem] if (problem := problem_of(whole)) else []
         self._problems += [f"only the first {PLAN_TOOL} of an answer is carried out"] * (len(plans) > 1)
         self._plan.close()
         if len(self._calls) > 1:
@@ -271,11 +270,22 @@ class _Work:
     async def _run(self, id: str, planned: PlannedCall, call: ToolCall) -> None:
         planning = self._planning
         prepared = prepare(call, planning.tools, self._input.caller)
+        name = self._name(id)
         step = Calling(
-            path_name(id), self._tool(planned), max_output=planning.max_output, agent=planning.agent, keep_output=True
+            name, self._tool(planned), max_output=planning.max_output, agent=planning.agent, keep_output=True
         )
         running = self._running
-        running[await self._branches.start(step, prepared, name=path_name(id))] = id
+        running[await self._branches.start(step, prepared, name=name)] = id
+
+    def _name(self, id: str) -> str:
+        """Returns what an operation is called in its path; as no id holds a point, nothing else is called so.
+
+        An answer that breaks off has started nothing but what does no harm, and the log may hold that under any id. So
+        what may do harm is called otherwise: after a crash it is found where it was, whatever had been broken off.
+        """
+        if not self._harmless(self._plan.operations[id]):
+            return f"{id}.once"
+        return f"{id}.call" if id == "model" else id
 
     def _tool(self, planned: PlannedCall) -> Tool | None:
         return self._planning.tools.get(planned.tool)
@@ -291,6 +301,8 @@ class _Work:
         id = self._running.pop(place, None)
         if id is None:
             return
+        from pydantic_core import to_jsonable_python
+
         call, planned = self._asked[id], self._calls[id]
         result = outcome_result(outcome, self._empty(call), self._tool(planned))
         if (result.call.name, result.call.arguments) != (call.name, call.arguments):
@@ -298,7 +310,7 @@ class _Work:
             return
         self._results[id] = result
         if result.ending == "success":
-            self._plan.complete(id, result.output)
+            self._plan.complete(id, to_jsonable_python(result.output, fallback=str, bytes_mode="base64"))
         else:
             self._plan.fail(id, result.error)
 
@@ -310,7 +322,7 @@ class _Work:
         planned = self._calls[operation.id]
         call = ToolCall(f"{self._call_id or PLAN_TOOL}.{planned.id}", planned.tool, json.dumps(planned.arguments))
         self._results[operation.id] = failed(self._empty(call), self._tool(planned), f"it was not run: {because}")
-        path, name = self._context.path, path_name(operation.id)
+        path, name = self._context.path, self._name(operation.id)
         at = self._context.resource(Clock).now()
         self._context.emit(StepSkipped(f"{path}/{name}" if path else name, at, because))
 
@@ -321,7 +333,7 @@ class _Work:
         plans = [call for call in reply.tool_calls if call.name == PLAN_TOOL]
         if not plans:
             return Thought(reply=reply)
-        results = tuple(self._results[id] for id in self._calls)
+        results = tuple(replace(self._results[id], output=None) for id in self._calls)  # the log holds each already
         each = max(LEAST_SHOWN, self._planning.max_output // max(1, len(results)))
         told: dict[str, Any] = {"results": {id: _told(self._results[id], each) for id in self._calls}}
         if self._problems:

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stretto.agents.call import MOST_NESTED, is_deep
 from stretto.core.errors import ExecutionError
 
 REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z0-9_-]+)((?:\.[^.\[\]{}]+|\[\d+\])*)\}")
@@ -110,10 +111,12 @@ def _text(value: Any) -> str:
 class PlanReader:
     """Takes the JSON text ``{"operations": [...]}`` piece by piece and hands out each element once it is whole.
 
-    Braces are counted outside of texts; an element is read by the JSON parser as soon as its own brace closes.
+    Braces are counted outside of texts; an element is read by the JSON parser as soon as its own brace closes. What is
+    wrong with one that it cannot read is kept in ``problems``, and the next one is read all the same.
     """
 
     def __init__(self) -> None:
+        self.problems: list[str] = []
         self._open: list[str] = []
         self._in_text = self._escaped = False
         self._element: list[str] | None = None
@@ -121,7 +124,7 @@ class PlanReader:
         self._last_key = ""
 
     def feed(self, piece: str) -> list[Any]:
-        """Returns the elements that this piece completes; raises ``WrongPlan`` for one that is no JSON."""
+        """Returns the elements that this piece completes."""
         found: list[Any] = []
         for letter in piece:
             if self._element is not None:
@@ -137,7 +140,10 @@ class PlanReader:
             elif letter in "}]" and self._open:
                 self._open.pop()
                 if self._element is not None and self._open == ["{", "["]:
-                    found.append(_parsed("".join(self._element)))
+                    try:
+                        found.append(_parsed("".join(self._element)))
+                    except WrongPlan as error:
+                        self.problems.append(error.problem)
                     self._element = None
         return found
 
@@ -157,6 +163,27 @@ class PlanReader:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        read: Any = json.loads(text)
+        deep = is_deep(read)
+    except RecursionError:
+        read, deep = None, True
     except ValueError as error:
         raise WrongPlan(f"an operation is no JSON ({error}): {text[:80]}") from None
+    if deep:
+        raise WrongPlan(f"an operation is nested too deeply (more than {MOST_NESTED} levels): {text[:80]}")
+    return read
+
+
+def problem_of(text: str) -> str:
+    """Returns what is wrong with the text of a whole plan, whatever could be read of it; empty when nothing is."""
+    try:
+        plan: Any = json.loads(text)
+    except RecursionError:
+        return ""  # that is told of the operation in which it happens
+    except ValueError as error:
+        return f"its JSON is broken, and only what could be read of it was carried out ({error})"
+    operations = plan.get("operations") if _is_object(plan) else None
+    if not _is_list(operations) or not operations:
+        return f"its arguments hold no operations: {text[:200]}"
+    others = sum(not _is_object(each) for each in operations)
+    return f"{others} of its operations are no objects, and were not carried out" if others else ""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stretto.agents.call import CallResult
-from stretto.agents.history import recent
+from stretto.agents.history import CallIds, recent
 from stretto.agents.output import TRIES, NoOutput, OutputInvalid, correction
 from stretto.agents.plan_mode import GUIDE, PlanAsk, Thought
 from stretto.agents.prompt import system_prompt
@@ -60,6 +60,7 @@ class Thinking:
             thinking=config.enable_thinking,
         )
         earlier = recent(task.history, config.history_limit, task.description)
+        self._ids = CallIds(earlier)
         self._window, self._frame = Window(config, agent.model, frame, [*earlier, asked]), frame
         self._uses: list[ToolUse] = []
         self._texts: list[str] = []
@@ -102,6 +103,7 @@ class Thinking:
                 raise
             thought = await self._think()
         window.learn(thought.reply)
+        thought = replace(thought, reply=replace(thought.reply, message=self._ids.told_apart(thought.reply.message)))
         self._add(thought.reply.message)
         if thought.reply.text:
             self._texts.append(thought.reply.text)
@@ -124,8 +126,11 @@ class Thinking:
         if planned is None:
             self._take(made)
             return
-        by_id = {result.call.id: result for result in made}
-        told = [by_id.get(call.id, replace(planned, call=call)) for call in thought.reply.tool_calls]
+        results = iter(made)
+        told = [
+            replace(planned, call=call) if call.name == planned.call.name else next(results)
+            for call in thought.reply.tool_calls
+        ]
         self._take(told, [*thought.results, *made])
 
     def _add(self, message: Message) -> None:
@@ -142,9 +147,11 @@ class Thinking:
         """Tells the model what its calls came to; ``uses`` are those of tools, where that is something else."""
         self._add(results_message([ToolResult(result.call, result.content, result.ending) for result in results]))
         self._uses += [use_of(result, self._iteration) for result in (results if uses is None else uses)]
-        bad = sum(result.bad for result in results)
+        plans = [] if uses is None else [result for result in results if result.bad and result not in uses]
+        counted = [*(results if uses is None else uses), *plans]
+        bad = sum(result.bad for result in counted)
         self._bad_calls += bad
-        self._bad_turns = self._bad_turns + 1 if bad == len(results) else 0
+        self._bad_turns = self._bad_turns + 1 if bad == len(counted) else 0
 
     def _leave_undone(self, calls: Sequence[ToolCall]) -> None:
         """Notes the calls of the last answer: the model would not learn what came of them, so they are not made."""

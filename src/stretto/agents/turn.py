@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from stretto.agents.call import MAX_OUTPUT, Calling, CallResult, Prepared, failed, prepare
-from stretto.core.errors import BranchCancelled
+from stretto.core.errors import BranchCancelled, OutputNotStorable
 from stretto.core.events import PlanMade
 from stretto.core.outcome import Completed, Outcome, error_of
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
@@ -124,7 +124,7 @@ def outcome_result(outcome: Outcome[CallResult], prepared: Prepared, tool: Tool 
     error = error_of(outcome)
     if error is None:
         return failed(prepared, tool, f"it was stopped: {getattr(outcome, 'reason', '')}")
-    if isinstance(error, TimeoutError | BranchCancelled):
+    if isinstance(error, TimeoutError | BranchCancelled | OutputNotStorable):
         return failed(prepared, tool, str(error))
     raise error
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stretto.agents.config import AgentConfig
-from stretto.agents.history import begun, has_results, is_said, paired, with_shorter_results
+from stretto.agents.history import has_results, is_said, shown, with_shorter_results
 from stretto.core.events import HistoryShortened
 from stretto.core.step import Context
 from stretto.models.errors import ContextTooLong
@@ -103,7 +103,7 @@ class Window:
         place = next(at for at, message in enumerate(self.messages) if message is self._task)
         left, found = sum(self._sizes), 0
         for at, message in enumerate(self.messages):
-            allowed = is_said(message) if at <= place else not has_results(message)
+            allowed = not has_results(message) and (at > place or is_said(message))
             if at and allowed:
                 found = at
                 if left + (self._sizes[place] if at > place else 0) <= room:
@@ -120,11 +120,11 @@ class Window:
             if room < 0:
                 break
             fitting.insert(0, message)
-        shown = begun(paired(fitting))
-        if not shown:
+        told = shown(fitting)
+        if not told:
             return []
         asked = user_message(SUMMARISE)
-        call = replace(self._frame, messages=(*shown, asked), output=None)
+        call = replace(self._frame, messages=(*told, asked), output=None)
         try:
             reply = await context.run(self._model, call, name="summary")
         except ContextTooLong:
