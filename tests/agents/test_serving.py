@@ -9,6 +9,7 @@ import httpx2
 import pytest
 import uvicorn
 from mcp.client import Client
+from mcp_types import ElicitResult
 
 from stretto import Request, SequentialWorkflow, run, start, step
 from stretto.agents import Agent
@@ -238,3 +239,19 @@ def test_a_plans_inputs_have_their_defaults_and_two_things_have_two_names():
     assert json.dumps(planned.parameters)
     with pytest.raises(ServedTwice, match="two things are called 'add'"):
         mcp_server([Served.tool(add), Served.tool(add)], start)
+
+
+@pytest.mark.parametrize("answer", ["perhaps", ""])
+def test_a_client_whose_user_answers_what_was_not_offered_makes_its_call_fail_and_nothing_waits_for_ever(answer):
+    async def lie(context, params):
+        return ElicitResult(action="accept", content={"answer": answer})
+
+    async def story():
+        async with Serving() as url, Client(url, elicitation_callback=lie) as client:
+            refused = await client.call_tool("ask", {})
+            return refused, await client.call_tool("add", {"a": 1, "b": 2})
+
+    refused, after = asyncio.run(asyncio.wait_for(story(), 10))
+    assert refused.is_error
+    assert "it takes one of 'approve'" in refused.content[0].text
+    assert after.content[0].text == "3"

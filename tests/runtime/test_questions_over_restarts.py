@@ -313,6 +313,30 @@ def test_a_mailbox_that_cannot_be_read_is_told_once_and_the_run_goes_on() -> Non
     ]
 
 
+class Stuck(MemoryStore):
+    """A store that holds an answer which cannot be used, and cannot set it aside."""
+
+    async def answers(self, run_id: str) -> dict[str, Answer]:
+        return {"asks?1": Answer(choice="perhaps", at=time.time())}
+
+    async def pass_over(self, run_id: str, request_id: str) -> None:
+        raise StoreError("the disk is full")
+
+
+@pytest.mark.parametrize("request_", [Request(question="ok?"), TIMED])
+def test_an_answer_that_cannot_be_set_aside_does_not_end_the_run(request_: Request) -> None:
+    async def main() -> Run[Any]:
+        async with start(asker(request_), store=Stuck()) as run:
+            await asyncio.sleep(20)
+            run.answer("asks?1")
+        return run
+
+    run = virtually(main)
+    assert isinstance(run.outcome, Completed), run.outcome
+    told = [event.text for event in run.log if isinstance(event, Said)]
+    assert told.count("the run's mailbox cannot be read: the disk is full") == 1
+
+
 class Counting(MemoryStore):
     """A store that counts how often somebody looks."""
 

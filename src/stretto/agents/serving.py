@@ -237,12 +237,15 @@ async def _called(served: Served, input: Any, run: Runner, context: ServerReques
 
 @asynccontextmanager
 async def _to_its_end(starting: AbstractAsyncContextManager[LiveRun]) -> AsyncGenerator[LiveRun, None]:
-    """Opens a run, cancels it when the call is cancelled, and waits for its end however often it is."""
+    """Opens a run, cancels it when the call is cancelled or fails, and waits for its end however often it is."""
     running = await starting.__aenter__()
     try:
         yield running
     except anyio.get_cancelled_exc_class():
         running.cancel("the client cancelled the call")
+        raise
+    except Exception as error:
+        running.cancel(str(error))  # nobody listens to it any more, and it may be asking something
         raise
     finally:
         with anyio.CancelScope(shield=True):

@@ -71,7 +71,10 @@ class Mailbox:
             else:
                 return
         self._warn(request_id.rpartition("?")[0], f"an answer by {answer.by or 'nobody named'} was passed over: {why}")
-        await self._store.pass_over(self._run_id, request_id)
+        try:
+            await self._store.pass_over(self._run_id, request_id)
+        except Exception as error:  # noqa: BLE001  # as above; it is passed over again when next it is looked at
+            self._warn("", f"the run's mailbox cannot be read: {error}")
 
     async def _wants_to_cancel(self) -> bool:
         try:
