@@ -238,3 +238,40 @@ def test_a_budget_counts_over_agents_and_over_a_restart(tmp_path: Path) -> None:
     assert (report.response, report.metrics.usage.total) == ("done", 75)
     assert sum(isinstance(event, ModelUsed) for event in third.log) == 5
     assert len(set(asked)) == 5
+
+
+class Speechless:
+    """Has no words, not even for itself."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def knot() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def well() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(3000):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize("planned", [False, True])
+@pytest.mark.parametrize("output", [knot, well, Speechless])
+def test_an_output_that_cannot_be_told_takes_no_other_call_down(output: Callable[[], Any], planned: bool) -> None:
+    odd = Desk("odd", output=lambda _: output())
+    operations = [
+        {"id": "a", "tool": "odd", "arguments": {}},
+        {"id": "b", "tool": "use", "arguments": {"of": "${a}"}},
+        {"id": "c", "tool": "look", "arguments": {}},
+    ]
+    calls = (("ExecutePlan", {"operations": operations}),) if planned else (("odd", {}), ("look", {}))
+    agent_ = helper(Scripted(calls=calls), "done", tools=[odd, Desk("use"), Desk("look")], plan_mode=planned)
+    report = worked(agent_).outcome.unwrap()
+    assert (report.status, report.response) == (ReportStatus.SUCCESS, "done")
+    assert [use.success for use in report.tool_uses if use.name == "look"] == [True]
+    assert len(next(use.output for use in report.tool_uses if use.name == "odd")) > 0

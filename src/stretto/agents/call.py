@@ -308,5 +308,22 @@ def _as_json(output: Any) -> str:
 
     try:
         return to_json(output, fallback=str, bytes_mode="base64").decode()
-    except ValueError:  # it holds itself, or text that is none
+    except Exception:  # noqa: BLE001  # it holds itself, or text that is none, or words of its own that fail
+        return _in_words(output)
+
+
+def _in_words(output: Any) -> str:
+    try:
         return str(output)
+    except Exception as error:  # noqa: BLE001  # what a tool returns has words of any kind, and the others go on
+        return f"[An output of the type {type(output).__name__} that cannot be told: {type(error).__name__}]"
+
+
+def plain(output: Any) -> Any:
+    """Returns an output as the JSON value that other operations may use, and what has none in words."""
+    from pydantic_core import to_jsonable_python
+
+    try:
+        return to_jsonable_python(output, fallback=str, bytes_mode="base64")
+    except Exception:  # noqa: BLE001  # as for what a model is shown
+        return _in_words(output)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from stretto.agents.call import MAX_OUTPUT, Calling, CallResult, Prepared, failed, prepare, shown
+from stretto.agents.call import MAX_OUTPUT, Calling, CallResult, Prepared, failed, plain, prepare, shown
 from stretto.agents.plan_text import PlannedCall, PlanReader, WrongPlan, call_of, problem_of, resolve
 from stretto.agents.turn import outcome_result
 from stretto.core.errors import PlanError
@@ -301,8 +301,6 @@ class _Work:
         id = self._running.pop(place, None)
         if id is None:
             return
-        from pydantic_core import to_jsonable_python
-
         call, planned = self._asked[id], self._calls[id]
         result = outcome_result(outcome, self._empty(call), self._tool(planned))
         if (result.call.name, result.call.arguments) != (call.name, call.arguments):
@@ -310,7 +308,7 @@ class _Work:
             return
         self._results[id] = result
         if result.ending == "success":
-            self._plan.complete(id, to_jsonable_python(result.output, fallback=str, bytes_mode="base64"))
+            self._plan.complete(id, plain(result.output))
         else:
             self._plan.fail(id, result.error)
 
