@@ -240,6 +240,15 @@ def test_an_expression_that_would_never_end_is_stopped(place, monkeypatch):
     assert time.perf_counter() - began < 20
 
 
+@pytest.mark.parametrize("pattern", ["(a|a)" * 40 + "c", "(a|aa)" * 40 + "c"])
+def test_an_expression_of_many_alternatives_is_stopped_too_although_it_repeats_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    (place / "bomb.txt").write_text("a" * 100 + "!")
+    monkeypatch.setattr(files, "MOST_SECONDS", -4.0)
+    assert refused(place, "search_files", pattern=pattern, regex=True, path="bomb.txt").code == "TIMEOUT"
+
+
 @pytest.mark.parametrize("pattern", ["(", "[z-a]", "a{99999999999}", "(?P<x>a)(?P<x>b)"])
 def test_a_broken_expression_is_told(place, pattern):
     assert refused(place, "search_files", pattern=pattern, regex=True).code == "INVALID_INPUT"
