@@ -221,7 +221,7 @@ def test_a_batch_goes_on_when_one_fails_and_is_an_error_when_all_do() -> None:
     assert (mixed["success"], mixed["completed"], mixed["failed"]) == (False, 1, 1)
     assert mixed["results"][0]["error"] == "the sub-agent 'bad' failed: RuntimeError: no"
     assert mixed["results"][0]["status"] == "failed"
-    assert mixed["metrics"]["cost_usd"] is None
+    assert mixed["metrics"]["cost_usd"] is None  # the one that answered has no known price
     assert "## Sub-Agent Error: bad" in mixed["aggregated_report"]
     assert none.startswith("[EXECUTION_FAILED] all 2 tasks of the batch failed: bad: the sub-agent 'bad' failed")
 
@@ -341,6 +341,32 @@ def test_what_children_take_and_cost_is_theirs_and_their_parents() -> None:
     }  # fmt: skip
     total = run.outcome.unwrap().metrics
     assert (total.cost, total.usage.input_tokens, total.usage.cached_tokens) == (3.5, 220, 60)
+
+
+def test_what_a_failed_child_has_taken_counts_in_its_batch() -> None:
+    used = Usage(input_tokens=100, output_tokens=20)
+    bad = scripted(Scripted(calls=(("look", {"what": "it"}),), usage=used, cost=0.25), RuntimeError("gone"))
+    good = scripted(Scripted(text="yes", usage=used, cost=0.5))
+    [mixed] = told(
+        batch(("bad", "a"), ("good", "b")), configs=[agent("bad", tools=("look",)), agent("good")], bad=bad, good=good
+    )
+    took = {name: value for name, value in mixed["metrics"].items() if name != "duration_ms"}
+    assert took == {"tokens_input": 200, "tokens_output": 40, "cost_usd": 0.75}
+    assert "**Tokens**: 200 in, 40 out" in mixed["aggregated_report"]
+    assert "**Cost**: $0.75" in mixed["aggregated_report"]
+
+
+def test_what_a_failed_child_of_a_batch_took_is_counted_too() -> None:
+    took = Usage(input_tokens=100, output_tokens=20)
+    begun = Scripted(calls=(("look", {"what": "it"}),), usage=took, cost=0.25)
+    bad = scripted(begun, RuntimeError("no"))
+    good = scripted(Scripted(text="yes", usage=took, cost=0.5))
+    configs = [agent("bad", tools=("look",)), agent("good")]
+    [mixed] = told(batch(("bad", "a"), ("good", "b")), configs=configs, bad=bad, good=good)
+    assert (mixed["completed"], mixed["failed"]) == (1, 1)
+    assert mixed["metrics"] == {"duration_ms": 0, "tokens_input": 200, "tokens_output": 40, "cost_usd": 0.75}
+    assert "**Tokens**: 200 in, 40 out" in mixed["aggregated_report"]
+    assert "**Cost**: $0.75" in mixed["aggregated_report"]
 
 
 def test_people_are_asked_about_work_for_others_and_not_about_looking() -> None:

@@ -21,7 +21,7 @@ from stretto.agents.report import Report, ReportStatus
 from stretto.agents.task import Task
 from stretto.agents.turn import path_name
 from stretto.core.errors import DefinitionError, listed
-from stretto.core.ledger import Usage
+from stretto.core.ledger import Ledger, Usage
 from stretto.core.outcome import Completed, Outcome, TimedOut, error_of
 from stretto.core.resources import Clock
 from stretto.core.step import Context
@@ -214,13 +214,14 @@ class ParallelTasksTool(DelegationTool):
             told = "; ".join(f"{row['agent_id']}: {row['error']}" for row in rows)
             raise ToolFailed("EXECUTION_FAILED", f"all {len(rows)} tasks of the batch failed: {told}")
         asked = [(job.agent.config.id, job.task.description) for job in jobs]
+        took, spent = clock.now() - began, context.resource(Ledger).under(context.path)  # what failed has cost, too
         return {
             "success": all(row["success"] for row in rows),
             "completed": len(rows) - len(failed),
             "failed": len(failed),
             "results": rows,
-            "metrics": _together(outcomes, clock.now() - began),
-            "aggregated_report": batch_report(context.path, asked, outcomes, clock.now() - began, details=False),
+            "metrics": _metrics(took, spent.usage, spent.known_cost),
+            "aggregated_report": batch_report(context.path, asked, outcomes, took, details=False, spent=spent),
         }
 
 
@@ -295,10 +296,3 @@ def _row(job: Job, outcome: Outcome[Report]) -> dict[str, Any]:
         return {**row, "success": told["status"] == "success", "status": told["status"], "metrics": told["metrics"]}
     status = "failed" if isinstance(outcome, Completed) else outcome.status
     return {**row, "success": False, "status": status, "error": failure(job.agent.config.name, outcome)[1]}
-
-
-def _together(outcomes: Sequence[Outcome[Report]], duration: float) -> dict[str, Any]:
-    took = [outcome.value.metrics for outcome in outcomes if isinstance(outcome, Completed)]
-    costs = [each.cost for each in took if each.cost is not None]
-    cost = sum(costs) if len(costs) == len(outcomes) else None
-    return _metrics(duration, sum((each.usage for each in took), Usage()), cost)

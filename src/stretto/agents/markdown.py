@@ -13,7 +13,7 @@ from typing import Any
 
 from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
 from stretto.core.errors import DelegationForbidden, HumanAborted, told
-from stretto.core.ledger import Usage
+from stretto.core.ledger import Spent, Usage
 from stretto.core.outcome import Completed, Outcome, TimedOut, error_of
 
 _LINES = re.compile(r"\r\n|\r|\n")
@@ -112,22 +112,22 @@ def batch_report(
     duration: float,
     *,
     details: bool = True,
+    spent: Spent | None = None,
 ) -> str:
     """Returns the report of tasks that ran together, in their order; ``tasks`` are agent ids and what they were asked.
 
-    ``duration`` is that of the whole (seconds). The batch's cost is unknown as soon as that of one agent is. Without
-    ``details`` each agent's part is its answer alone, as a model needs it that knows what it has asked.
+    ``duration`` is that of the whole (seconds). ``spent`` is what all of them took, as the run has counted it; without
+    it the reports are added up, and the cost is unknown where an agent has handed none back. Without ``details`` each
+    agent's part is its answer alone, as a model needs it that knows what it has asked.
     """
     reports = [outcome.value for outcome in outcomes if isinstance(outcome, Completed)]
     succeeded = sum(report.status is not ReportStatus.FAILED for report in reports)
-    costs = [report.metrics.cost for report in reports]
-    known = [cost for cost in costs if cost is not None]
-    usage = sum((report.metrics.usage for report in reports), Usage())
+    usage, cost = (spent.usage, spent.known_cost) if spent is not None else _added_up(reports, len(outcomes))
     head = (
         f"**Batch**: {code(batch_id)}  \n**Duration**: {in_words(duration)}  \n"
         f"**Completed**: {succeeded}/{len(outcomes)}  \n**Failed**: {len(outcomes) - succeeded}  \n"
         f"**Tokens**: {usage.input_tokens:,} in, {usage.output_tokens:,} out  \n"
-        f"**Cost**: {money(sum(known) if len(known) == len(outcomes) else None)}"
+        f"**Cost**: {money(cost)}"
     )
     blocks = ["# Parallel Execution Report", head]
     for (agent_id, task), outcome in zip(tasks, outcomes, strict=True):
@@ -138,6 +138,12 @@ def batch_report(
             part = f"{_title(report, '##')}\n\n{quoted(report.response or report.error)}"
         blocks += ["---", part.rstrip("\n")]
     return "\n\n".join(blocks) + "\n"
+
+
+def _added_up(reports: Sequence[Report], agents: int) -> tuple[Usage, float | None]:
+    known = [report.metrics.cost for report in reports if report.metrics.cost is not None]
+    usage = sum((report.metrics.usage for report in reports), Usage())
+    return usage, sum(known) if len(known) == agents else None
 
 
 def outcome_report(agent_id: str, task: str, outcome: Outcome[Report], *, level: int = 1) -> str:
