@@ -218,7 +218,7 @@ def mcp_server(served: Iterable[Served], run: Runner, *, name: str = "stretto", 
 
 
 async def _called(served: Served, input: Any, run: Runner, context: ServerRequestContext[Any]) -> Any:
-    done = notes = 0
+    notes = 0
     async with _to_its_end(run(served.step, input)) as running:
         refusal: NobodyToAsk | None = None
         async for event in running.events():
@@ -228,7 +228,6 @@ async def _called(served: Served, input: Any, run: Runner, context: ServerReques
             note = _note(event)
             if note is not None and notes < MOST_NOTES:
                 notes += 1
-                done += isinstance(event, StepCompleted)
                 await context.session.report_progress(notes, message=note[:_NOTE])
         if refusal is not None:
             raise refusal
