@@ -356,19 +356,6 @@ def test_what_a_failed_child_has_taken_counts_in_its_batch() -> None:
     assert "**Cost**: $0.75" in mixed["aggregated_report"]
 
 
-def test_what_a_failed_child_of_a_batch_took_is_counted_too() -> None:
-    took = Usage(input_tokens=100, output_tokens=20)
-    begun = Scripted(calls=(("look", {"what": "it"}),), usage=took, cost=0.25)
-    bad = scripted(begun, RuntimeError("no"))
-    good = scripted(Scripted(text="yes", usage=took, cost=0.5))
-    configs = [agent("bad", tools=("look",)), agent("good")]
-    [mixed] = told(batch(("bad", "a"), ("good", "b")), configs=configs, bad=bad, good=good)
-    assert (mixed["completed"], mixed["failed"]) == (1, 1)
-    assert mixed["metrics"] == {"duration_ms": 0, "tokens_input": 200, "tokens_output": 40, "cost_usd": 0.75}
-    assert "**Tokens**: 200 in, 40 out" in mixed["aggregated_report"]
-    assert "**Cost**: $0.75" in mixed["aggregated_report"]
-
-
 def test_people_are_asked_about_work_for_others_and_not_about_looking() -> None:
     asked: list[tuple[str, str]] = []
 
