@@ -91,3 +91,16 @@ def test_an_answer_that_breaks_off_is_asked_for_again_or_fails(server: Loopback,
     server.behave(text="one two three", breaks="close", break_times=9)
     with pytest.raises(StrettoError, match=r"cannot be reached|broke off"):
         run_sync(agent_at(server, face), "count")
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_half_of_a_letter_in_a_task_or_an_answer_does_not_end_a_conversation(server: Loopback, face: str) -> None:  # noqa: F811
+    reply = "half \ud83d of one" if face != "magistral" else "a whole one"  # its client reads no such answer
+    server.behave(text=reply)
+    agent = agent_at(server, face)
+    first = run_sync(agent, Task(description="Read \ud83d this", context={"name": "\ud83d"}))
+    again = run_sync(agent, Task(description="And again?", history=first.messages))
+    assert again.status is ReportStatus.SUCCESS
+    sent = json.dumps(server.requests[-1]["body"])
+    assert "Read ? this" in sent
+    assert reply.replace("\ud83d", "?") in sent

@@ -56,7 +56,7 @@ def dumped(messages: Sequence[ModelMessage]) -> list[Message]:
     from pydantic_ai.messages import ModelMessagesTypeAdapter
 
     written: list[Message] = ModelMessagesTypeAdapter.dump_python(list(messages), mode="json")
-    return written
+    return [{**message, "parts": _sendable(message["parts"])} for message in written]
 
 
 def loaded(messages: Sequence[Mapping[str, Any]]) -> list[ModelMessage]:
@@ -89,7 +89,7 @@ def assistant_message(
         {"part_kind": "tool-call", "tool_name": call.name, "args": call.arguments, "tool_call_id": call.id}
         for call in calls
     ]
-    return {"kind": "response", "parts": parts, "model_name": model, "timestamp": _written(at)}
+    return {"kind": "response", "parts": _sendable(parts), "model_name": model, "timestamp": _written(at)}
 
 
 def results_message(results: Sequence[ToolResult]) -> Message:
@@ -107,7 +107,16 @@ def results_message(results: Sequence[ToolResult]) -> Message:
 
 
 def _request(parts: list[Message]) -> Message:
-    return {"kind": "request", "parts": parts}
+    return {"kind": "request", "parts": _sendable(parts)}
+
+
+def _sendable(parts: list[Message]) -> list[Message]:
+    """Returns parts as UTF-8 can hold them: half of a pair of surrogates becomes ``?``, no provider takes it."""
+    return [{name: _whole(value) for name, value in part.items()} for part in parts]
+
+
+def _whole(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _written(at: datetime | None) -> str:
