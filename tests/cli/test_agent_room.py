@@ -74,6 +74,23 @@ async def test_agents_models_budget_and_approvals_are_those_of_the_settings():
             room.agent("nobody")
 
 
+async def test_a_model_for_all_agents_is_asked_without_the_fallbacks_of_theirs():
+    project('agent = "writer"\n[agents.writer.llm]\nmodel = "offline:reader"\nfallbacks = ["openai:gpt-5"]')
+    async with agent_room(load(), MemoryStore()) as room:
+        room.use_model("offline:surveyor")
+        assert room.registry.config("writer").llm.fallbacks == ()
+        assert room.agent().model.id == "offline:surveyor"
+
+
+async def test_a_provider_whose_name_is_a_protocols_speaks_it_unless_the_settings_say_otherwise():
+    project(
+        '[providers.mistral]\nbase_url = "http://localhost:1"\n[providers.mine]\nbase_url = "http://localhost:2/v1"'
+    )
+    async with agent_room(load(), MemoryStore()) as room:
+        assert room.models.providers["mistral"].spoken == "mistral"
+        assert room.models.providers["mine"].spoken == "openai"
+
+
 async def test_providers_and_prices_reach_the_models(monkeypatch):
     monkeypatch.delenv("OUR_KEY", raising=False)
     project(

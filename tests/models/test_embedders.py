@@ -74,9 +74,10 @@ def test_a_providers_embedder_asks_for_all_texts_at_once(server: Loopback, monke
 
 
 def test_an_embedder_of_ones_own_provider_is_found(server: Loopback) -> None:
-    own = ProviderConfig(name="own", base_url=f"{server.url}/v1")
+    own = ProviderConfig(name="own", base_url=f"{server.url}/v1", headers={"X-Team": "blue"})
     embedder = Models([own], keys=Keys({})).embedder("own:vectors")
     assert asyncio.run(embedder.embed(["four"])) == [(4.0, 1.0)]
+    assert server.requests[-1]["headers"]["x-team"] == "blue"
 
 
 def test_a_provider_without_embedders_says_so(server: Loopback) -> None:

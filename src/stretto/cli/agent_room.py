@@ -62,10 +62,10 @@ class AgentRoom:
         return self.registry.get(wanted)
 
     def use_model(self, id: str) -> None:
-        """Lets all agents ask this model instead of those that they name; raises what ``Models.get`` raises."""
+        """Lets all agents ask this model alone, not those that they name; raises what ``Models.get`` raises."""
         self.models.get(id)
         for known in self.agents:
-            choice = known.config.llm.model_copy(update={"model": id})
+            choice = known.config.llm.model_copy(update={"model": id, "fallbacks": ()})
             self.registry.add(known.config.model_copy(update={"llm": choice}), replace=True)
 
     def resources(self) -> Sequence[Any]:

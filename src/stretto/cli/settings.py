@@ -46,13 +46,14 @@ class PriceTable(BaseModel):
 class ProviderTable(BaseModel):
     """A provider of one's own; ``key_name`` is the environment variable that holds its key.
 
+    Without a ``kind`` it is that of its name, or ``openai``.
     In ``headers``, ``${NAME}`` stands for an environment variable.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base_url: str = ""
-    kind: Kind = "openai"
+    kind: Kind | None = None
     key_name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     headers: dict[str, str] = Field(default_factory=dict[str, str])
     max_concurrency: int | None = Field(None, ge=1)

@@ -138,7 +138,8 @@ class Models:
         _import(provider, config)
         make, _ = self._makers(id, config, key)
         plain = config is not None and config.spoken in {"openai", "openai-responses", "ollama"}
-        source = partial(self._connections.model, f"{id}#embedder", make, partial(_embedder, model, plain))
+        headers = {} if config is None else dict(config.headers)
+        source = partial(self._connections.model, f"{id}#embedder", make, partial(_embedder, model, plain, headers))
         return ProviderEmbedder(id, source, _secrets(config, key))
 
     async def close(self) -> None:
@@ -209,11 +210,11 @@ def _import(provider: str, config: ProviderConfig | None) -> None:
         raise MissingExtra(provider, _EXTRAS.get(kind, "openai")) from None
 
 
-def _embedder(model: str, is_plain: bool, provider: Provider[Any]) -> Any:
+def _embedder(model: str, is_plain: bool, headers: dict[str, str], provider: Provider[Any]) -> Any:
     if is_plain:  # pydantic-ai knows no provider of this name, but its client
         from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
 
-        return OpenAIEmbeddingModel(model, provider=provider)
+        return OpenAIEmbeddingModel(model, provider=provider, settings={"extra_headers": headers} if headers else None)
     from pydantic_ai.embeddings import infer_embedding_model
 
     return infer_embedding_model(f"{provider.name}:{model}", provider_factory=lambda _: provider)
