@@ -128,7 +128,7 @@ def list_servers(
         {
             "name": name,
             "type": said.type,
-            "where": said.command if isinstance(said, StdioServer) else said.url,
+            "where": said.command if isinstance(said, StdioServer) else said.place,
             "disabled": said.disabled,
             "description": said.description,
         }

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from mcp_types import (
     CallToolResult,
     ElicitRequestParams,
@@ -18,12 +16,12 @@ from mcp_types import (
     ElicitResult,
     LoggingMessageNotificationParams,
 )
-from referencing import Registry
 
 from stretto.core.events import Progress, Said
 from stretto.core.step import Answer, Context, Request
-from stretto.tools.mcp.listing import problems_of
+from stretto.tools.mcp.listing import unusable
 from stretto.tools.mcp.results import cleaned
+from stretto.tools.mcp.schemas import problems_of
 
 MOST_SAID = 100
 """How many log lines of a server one call shows."""
@@ -152,18 +150,14 @@ def log_text(params: LoggingMessageNotificationParams, secrets: Sequence[str]) -
     """Returns a line of a server's log as text, cut."""
     said = params.data if isinstance(params.data, str) else json.dumps(params.data, ensure_ascii=False, default=str)
     whole = f"{params.logger}: {said}" if params.logger else said
-    return cleaned(whole[: 2 * TEXT], secrets)[:TEXT]
+    return cleaned(whole, secrets)[:TEXT]
 
 
 def _form(params: ElicitRequestParams) -> Mapping[str, Any]:
     """Returns the schema of what is asked for; without one that can be followed, nothing is."""
     if isinstance(params, ElicitRequestURLParams):
         return {}
-    try:
-        Draft202012Validator.check_schema(params.requested_schema)
-    except SchemaError:
-        return {}
-    return params.requested_schema
+    return {} if unusable(params.requested_schema) else params.requested_schema
 
 
 def _choices(properties: Mapping[str, Any]) -> tuple[str, ...]:
@@ -217,5 +211,5 @@ def _typed(said: Any, kind: object) -> Any:
 def _wrong(content: Any, schema: Mapping[str, Any]) -> str | None:
     if not schema.get("properties"):
         return None
-    problems = problems_of(Draft202012Validator(dict(schema), registry=Registry()), content)
+    problems = problems_of(schema, content)
     return problems[0] if problems else None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -17,7 +18,9 @@ from stretto.core.errors import DefinitionError
 SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SOUNDS_SECRET = re.compile(r"key|token|secret|passw|pwd|auth|credential|cookie", re.IGNORECASE)
-_HIDDEN = {"env", "headers"}
+_NAMED = re.compile(r"([A-Za-z0-9_-]{1,64})\s*[=:]\s*(.+)", re.DOTALL)
+"""An argument that names what it gives: ``--token=x``, ``TOKEN=x``, ``Authorization: Bearer x``."""
+_HIDDEN = {"env", "headers", "url"}
 
 Word = Annotated[str, Field(max_length=512, pattern=r"^[^\x00]*$")]
 VariableName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -69,8 +72,12 @@ class StdioServer(_Server):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values of variables whose names sound secret."""
-        return _telling({name: value for name, value in self.env.items() if _SOUNDS_SECRET.search(name)})
+        """The values of variables and arguments whose names sound secret, and passwords in addresses."""
+        values = [value.get_secret_value() for name, value in self.env.items() if _SOUNDS_SECRET.search(name)]
+        given = [*self.args, *(value.get_secret_value() for value in self.env.values())]
+        for text in given:
+            values += _in_address(text)
+        return _telling([*values, *_in_arguments(self.args)])
 
 
 class HttpServer(_Server):
@@ -87,8 +94,14 @@ class HttpServer(_Server):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values of all headers; of ``Bearer x`` also ``x``."""
-        return _telling(self.headers)
+        """The values of all headers, of ``Bearer x`` also ``x``, and what is secret in the address."""
+        return _telling([*(value.get_secret_value() for value in self.headers.values()), *_in_address(self.url)])
+
+    @property
+    def place(self) -> str:
+        """The address as it may be shown: without user, password and query."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 ServerConfig = StdioServer | HttpServer
@@ -146,7 +159,9 @@ def _server(name: str, said: object, environ: Mapping[str, str]) -> ServerConfig
         raise McpConfigError(name[:80], "", "a server's name is 1 to 64 letters, digits, '_' and '-'")
     given = _object(said)
     if given is None:
-        raise McpConfigError(name, "", f"must be an object, not {said!r}"[:200])
+        raise McpConfigError(
+            name, "", f"must be an object, not {'a text' if isinstance(said, str) else repr(said)}"[:200]
+        )
     settings = {key: _expanded(name, key, value, environ) for key, value in given.items()}
     kind = settings.get("type") or ("http" if "url" in settings else "stdio")
     if kind in ("streamable-http", "streamableHttp", "streamable_http"):
@@ -175,7 +190,7 @@ def _problem(name: str, error: ValidationError, settings: Mapping[str, Any]) -> 
             value = value[part]
         except (KeyError, IndexError, TypeError):
             break
-    if place and place[0] in _HIDDEN:
+    if place and (place[0] in _HIDDEN or (place[0] == "args" and _is_told_secret(settings["args"], value))):
         shown = "a value that is not shown"
     else:
         shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}… of {len(repr(value)):,} characters"
@@ -213,8 +228,44 @@ def _checked(values: dict[str, SecretStr], refused: str) -> dict[str, SecretStr]
     return values
 
 
-def _telling(values: Mapping[str, SecretStr]) -> tuple[str, ...]:
-    """Returns the values that are long enough to be recognised, with what stands behind a scheme's name."""
-    texts = [value.get_secret_value() for value in values.values()]
-    texts += [text.split(" ", 1)[1].strip() for text in texts if " " in text]
-    return tuple(sorted({text for text in texts if len(text) >= 4}, key=len, reverse=True))
+def _in_arguments(given: Sequence[str]) -> list[str]:
+    """Returns the values that arguments give to secret-sounding names, as ``--token x`` or ``--token=x``."""
+    found: list[str] = []
+    for before, text in zip(("", *given), given, strict=False):
+        named = _NAMED.match(text)
+        if named is not None and _SOUNDS_SECRET.search(named[1]):
+            found.append(named[2])
+        elif before.startswith("-") and not _NAMED.match(before) and _SOUNDS_SECRET.search(before):
+            found.append(text)
+    return found
+
+
+def _is_told_secret(given: object, value: object) -> bool:
+    """Says whether a value of the arguments, or all of them, must not be shown."""
+    texts = [text for text in given if isinstance(text, str)] if isinstance(given, list) else []
+    secrets = _in_arguments(texts)
+    return any(secret in str(value) for secret in secrets)
+
+
+def _in_address(text: str) -> list[str]:
+    """Returns the password and the values of secret-sounding parameters of an address, as written and decoded."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return []
+    if not parts.netloc:
+        return []
+    _, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    pairs = [pair.partition("=") for pair in parts.query.split("&")]
+    found = [password, *(value for name, _, value in pairs if _SOUNDS_SECRET.search(name))]
+    return [form for value in found for form in (value, unquote(value))]
+
+
+def _telling(texts: Sequence[str]) -> tuple[str, ...]:
+    """Returns the values that are long enough to be recognised.
+
+    With them what stands behind a scheme's name, and the lines of those that have several: servers write lines.
+    """
+    whole = [*texts, *(text.split(" ", 1)[1].strip() for text in texts if " " in text)]
+    whole += [line.strip() for text in whole if "\n" in text for line in text.splitlines() if len(line.strip()) >= 12]
+    return tuple(sorted({text for text in whole if len(text) >= 4}, key=len, reverse=True))

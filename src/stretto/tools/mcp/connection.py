@@ -146,7 +146,7 @@ class McpConnection:
             elif self.state in ("ready", "connecting"):
                 self.state = "idle"
         if link.opened is None:
-            raise obituary from failure
+            raise obituary from None  # the failure's own words may hold a secret
 
     def _opened(self, link: Link, client: Client) -> None:
         link.opened, self.state = client, "ready"
@@ -277,6 +277,9 @@ class McpConnection:
             elicitation_callback=elicit, logging_callback=log, message_handler=heard,
             client_info=Implementation(name="stretto", version=version("stretto")),
         ) as client:  # fmt: skip
+            # what a tool returns is checked where the step waits, within bounds: by expressions of the server's own
+            # the SDK could be held up for ever
+            setattr(client.session, "validate_tool_result", _unchecked)  # noqa: B010  # a method is no variable
             yield client
 
     @asynccontextmanager
@@ -304,6 +307,10 @@ class McpConnection:
                     with anyio.CancelScope(shield=True):
                         await process.stop()
                     pumps.cancel_scope.cancel()
+
+
+async def _unchecked(name: str, result: CallToolResult) -> None:
+    """Stands in the place of the SDK's check of results."""
 
 
 async def together(*works: Callable[[], Coroutine[Any, Any, None]]) -> None:

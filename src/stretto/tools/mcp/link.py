@@ -83,19 +83,19 @@ class Link:
             return await question()
         except MCPError as error:
             if error.code == CONNECTION_CLOSED:
-                raise await self.cause() from error
+                raise await self.cause() from None  # its words may hold a secret, and a log keeps tracebacks
             if self.status:
-                raise self._refusal(what) from error
+                raise self._refusal(what) from None
             if not tool:
-                raise McpBadAnswer(self.name, f"refused {what}: {self.words(error)}") from error
-            raise ToolFailed("MCP_ERROR", self.words(error, 4_000)) from error
-        except TimeoutError as error:
-            raise McpUnreachable(self.name, f"did not answer {what} in {self.config.connect_timeout:g} s") from error
+                raise McpBadAnswer(self.name, f"refused {what}: {self.words(error)}") from None
+            raise ToolFailed("MCP_ERROR", self.words(error, 4_000)) from None
+        except TimeoutError:
+            raise McpUnreachable(self.name, f"did not answer {what} in {self.config.connect_timeout:g} s") from None
         except (httpx2.TransportError, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError) as error:
             self.end(f"broke off: {self.words(error)}")
-            raise await self.cause() from error
+            raise await self.cause() from None
         except (ValidationError, RuntimeError, ValueError) as error:
-            raise McpBadAnswer(self.name, f"answered {what} with what it may not: {self.words(error)}") from error
+            raise McpBadAnswer(self.name, f"answered {what} with what it may not: {self.words(error)}") from None
 
     def words(self, error: BaseException, most: int = _WORDS) -> str:
         """Returns an error's words, without secrets, cut."""

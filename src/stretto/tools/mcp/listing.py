@@ -9,17 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
 from mcp.client import Client
 from mcp_types import Tool as ToolSaid
 from mcp_types import ToolAnnotations
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from stretto.tools.mcp.results import cleaned
+from stretto.tools.mcp.schemas import MOST_PROBLEMS, check_schema
 
 MOST_TOOLS = 500
 """How many tools of one server are offered."""
@@ -28,7 +24,6 @@ MOST_DESCRIPTION = 4_000
 """How many characters of a tool's description are kept."""
 MOST_SCHEMA = 100_000
 """How large a schema may be, as JSON text."""
-MOST_PROBLEMS = 20
 LONGEST_NAME = 64
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -41,8 +36,9 @@ class ListedTool:
     remote: str
     description: str
     parameters: Mapping[str, Any]
-    validator: Validator = field(repr=False, compare=False)
     annotations: ToolAnnotations = field(default_factory=ToolAnnotations)
+    output: Mapping[str, Any] | None = None
+    output_problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,21 +61,6 @@ def offered_name(server: str, tool: str) -> str:
         return name
     digest = hashlib.sha256(f"{server}\0{tool}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{name[: LONGEST_NAME - 9]}_{digest}"
-
-
-def problems_of(validator: Validator, value: object) -> tuple[str, ...]:
-    """Returns where and why a value does not follow a schema; a schema that nobody can follow is a problem, too."""
-    found: list[str] = []
-    check: Any = validator  # its types are told in part only
-    try:
-        for error in check.iter_errors(value):
-            where = ".".join(str(part) for part in error.absolute_path)
-            found.append(f"{where}: {error.message}"[:300] if where else error.message[:300])
-            if len(found) == MOST_PROBLEMS:
-                break
-    except (Unresolvable, RecursionError) as error:
-        found.append(f"the schema cannot be followed: {error}"[:300])
-    return tuple(found)
 
 
 async def read_listing(client: Client, server: str, secrets: Sequence[str]) -> Listing:
@@ -114,18 +95,8 @@ def _listed(server: str, tool: ToolSaid, secrets: Sequence[str]) -> ListedTool |
     shown = repr(cleaned(tool.name, secrets)[:80])
     if not tool.name.strip():
         return "it has a tool without a name, which is not offered"
-    try:
-        size = len(json.dumps(tool.input_schema))
-    except (ValueError, RecursionError):
-        return f"tool {shown} is not offered: its inputSchema cannot be written as JSON"
-    if size > MOST_SCHEMA:
-        return f"tool {shown} is not offered: its inputSchema has {size:,} characters, {MOST_SCHEMA:,} are the most"
-    validator = validator_for(tool.input_schema, default=Draft202012Validator)
-    try:
-        validator.check_schema(tool.input_schema)
-    except (SchemaError, RecursionError) as error:
-        words = error.message if isinstance(error, SchemaError) else "it is nested too deep"
-        return f"tool {shown} is not offered: its inputSchema is no JSON Schema: {cleaned(words)[:200]}"
+    if problem := unusable(tool.input_schema):
+        return f"tool {shown} is not offered: its inputSchema {problem}"
     if tool.input_schema.get("type", "object") != "object":
         return f"tool {shown} is not offered: its inputSchema does not describe an object"
     description = cleaned(tool.description or tool.title or "", secrets)
@@ -133,5 +104,22 @@ def _listed(server: str, tool: ToolSaid, secrets: Sequence[str]) -> ListedTool |
         description = f"{description[:MOST_DESCRIPTION]}… (cut, {len(description):,} characters)"
     return ListedTool(
         offered_name(server, tool.name), tool.name, description, tool.input_schema,
-        validator(tool.input_schema, registry=Registry()), tool.annotations or ToolAnnotations(),
+        tool.annotations or ToolAnnotations(), tool.output_schema,
+        "" if tool.output_schema is None else unusable(tool.output_schema),
     )  # fmt: skip
+
+
+def unusable(schema: Mapping[str, Any]) -> str:
+    """Returns what is wrong with a schema, nothing when it can be used."""
+    try:
+        size = len(json.dumps(schema))
+    except (ValueError, RecursionError):
+        return "cannot be written as JSON"
+    if size > MOST_SCHEMA:
+        return f"has {size:,} characters, {MOST_SCHEMA:,} are the most"
+    try:
+        check_schema(schema)
+    except (SchemaError, RecursionError) as error:
+        words = error.message if isinstance(error, SchemaError) else "it is nested too deep"
+        return f"is no JSON Schema: {cleaned(words)[:200]}"
+    return ""

@@ -56,8 +56,8 @@ class Tail:
         """Takes what was written; of a line without end only the first bytes are kept."""
         *lines, rest = (self._part + data).split(b"\n")
         for line in lines:
-            self.add(line[: 4 * LINE].decode("utf-8", "replace"))
-        self._part = rest[: 4 * LINE]
+            self.add(line.decode("utf-8", "replace"))  # cut when its secrets are out: half of one is not known any more
+        self._part = rest[:_CHUNK]
 
     def add(self, line: str) -> None:
         """Keeps one line."""
@@ -144,7 +144,7 @@ class ServerProcess:
             try:
                 message = jsonrpc_message_adapter.validate_json(_without_surrogates(line), by_name=False)
             except (ValueError, RecursionError):
-                self.tail.add(f"(not a message of the protocol) {line[:LINE].decode('utf-8', 'replace')}")
+                self.tail.add(f"(not a message of the protocol) {line[:_CHUNK].decode('utf-8', 'replace')}")
                 return
         await out.send(SessionMessage(message))
 

@@ -9,9 +9,10 @@ from stretto.core.errors import StepTimeout
 from stretto.core.policies import CircuitBreaker, RetryPolicy, ServiceLimit, StepPolicy
 from stretto.core.step import Context
 from stretto.tools.mcp.connection import McpConnection
-from stretto.tools.mcp.listing import ListedTool, problems_of
-from stretto.tools.mcp.results import output_of
-from stretto.tools.mcp.trouble import McpTrouble
+from stretto.tools.mcp.listing import ListedTool
+from stretto.tools.mcp.results import cleaned, output_of
+from stretto.tools.mcp.schemas import problems_of
+from stretto.tools.mcp.trouble import McpBadAnswer, McpTrouble
 from stretto.tools.tool import Invocation, Tool, ToolRisk, Touches, WrongArguments
 
 
@@ -52,7 +53,7 @@ class McpTool(Tool):
 
     def check(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the arguments when they follow the tool's ``inputSchema``; raises ``WrongArguments``."""
-        problems = problems_of(self._listed.validator, dict(arguments))
+        problems = problems_of(self._listed.parameters, dict(arguments))
         if problems:
             raise WrongArguments(self.name, problems)
         return dict(arguments)
@@ -68,4 +69,18 @@ class McpTool(Tool):
         """
         arguments = self.check(Invocation.of(input).arguments)
         result = await self._connection.call(self._listed.remote, arguments, context)
-        return output_of(result, self._connection.config.secrets)
+        secrets = self._connection.config.secrets
+        if not result.is_error and (problems := self._lies(result.structured_content)):
+            said = cleaned("; ".join(problems[:3]), secrets)
+            words = f"answered the call of {self._listed.remote!r} with what it may not by its own schema: {said}"
+            raise McpBadAnswer(self.server, words)
+        return output_of(result, secrets)
+
+    def _lies(self, content: object) -> tuple[str, ...]:
+        """Returns in what a result differs from the schema that the server gave for it."""
+        schema = self._listed.output
+        if schema is None:
+            return ()
+        if content is None:
+            return ("it holds no structured content",)
+        return (self._listed.output_problem,) if self._listed.output_problem else problems_of(schema, content)
