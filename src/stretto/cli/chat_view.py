@@ -227,6 +227,7 @@ class ChatView(Viewer):
     def _line(self, text: str, style: str) -> None:
         self._stop_drawing()
         self._end_line()
+        text = clean(text)
         plain = text if self._screen.unicode else text.encode("ascii", "replace").decode()
         shown = cut(plain, self._screen.err.width - 1) if self._screen.err.is_terminal else plain
         self._screen.err.print(shown, style=style)

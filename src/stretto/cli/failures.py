@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stretto.cli.exits import Exit, exit_of_error
-from stretto.cli.screen import Screen
+from stretto.cli.screen import Screen, harmless
 from stretto.cli.targets import TargetBroken
 from stretto.core.errors import CodeChanged, StrettoError
 from stretto.monitoring.labels import clean
@@ -25,7 +25,7 @@ _MACHINERY = ("<frozen ", "importlib", "asyncio", "concurrent", "anyio", "multip
 def tell(screen: Screen, error: BaseException) -> Exit:
     """Writes an error that a command ended with to stderr, and returns the exit status for it."""
     if screen.debug:
-        screen.err.print("".join(traceback.format_exception(error)), soft_wrap=True)
+        screen.err.print(harmless("".join(traceback.format_exception(error))), soft_wrap=True)
     for place, line in enumerate(str(error).splitlines() or [type(error).__name__]):
         screen.say(f"{'stretto: ' if not place else '  '}{clean(line)}", "red")
     _tell_way_out(screen, error)
@@ -65,7 +65,7 @@ def tell_failure(screen: Screen, error: BaseException, indent: str = "") -> None
         for line in user_frames(error):
             screen.say(indent + line, "bright_black")
     if screen.debug and not indent:
-        screen.err.print("".join(traceback.format_exception(error)), soft_wrap=True)
+        screen.err.print(harmless("".join(traceback.format_exception(error))), soft_wrap=True)
 
 
 def _members(error: BaseException) -> tuple[BaseException, ...]:

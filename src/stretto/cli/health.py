@@ -79,14 +79,16 @@ def _write(screen: Screen, found: list[Finding], wrong: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from stretto.monitoring.labels import clean
+
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(style="bold", no_wrap=True)
     for one in found:
         sign, style = signs[one.verdict]
-        table.add_row(Text(sign, style=style), one.about, one.what)
+        table.add_row(Text(sign, style=style), one.about, clean(one.what))
         if one.way_out:
-            table.add_row("", "", Text(f"→ {one.way_out}", style=style))
+            table.add_row("", "", Text(clean(f"→ {one.way_out}"), style=style))
     screen.out.print(table, soft_wrap=False)
     told = "nothing is wrong" if not wrong else f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong"
     screen.result(told, "bold red" if wrong else "bold green")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and what turns the direction of writing."""
 
 
 @dataclass
@@ -55,16 +60,24 @@ class Screen:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Writes a line to stderr."""
-        self.err.print(text, style=style or None)
+        self.err.print(harmless(text), style=style or None)
 
     def line(self, text: str) -> None:
-        """Writes a line to stdout as it is: for machines and for copying."""
-        sys.stdout.write(text + "\n")
+        """Writes a line to stdout as it is, for machines and for copying; a terminal gets no control characters."""
+        sys.stdout.write((harmless(text) if sys.stdout.isatty() else text) + "\n")
         sys.stdout.flush()
 
     def result(self, text: str = "", style: str = "") -> None:
         """Writes a line of the result to stdout."""
-        self.out.print(text, style=style or None)
+        self.out.print(harmless(text), style=style or None)
+
+
+def harmless(text: str) -> str:
+    """Returns a text that cannot steer a terminal: with a sign for control characters and turns of direction.
+
+    Whatever is written may hold what a model, a server or a file says: names, questions, errors, results.
+    """
+    return text if text.isprintable() else _STEERING.sub("\ufffd", text)
 
 
 def command() -> str:
