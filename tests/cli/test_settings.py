@@ -131,6 +131,9 @@ def test_a_variable_that_is_no_json_is_refused(here, monkeypatch):
         ('token = "abc"', "token"),
         ('model = "sk-abcdefghijklmnopqrstuvwxyz"', "model"),
         ('[[things]]\nsecret = "x"', "things.0.secret"),
+        ('database = "postgresql://me:abc@host/db"', "database"),
+        ('[providers.p.headers]\nAuthorization = "Bearer abc ${HOME}"', "providers.p.headers.Authorization"),
+        ('[providers.p.headers]\nX-More = "sk-abc-0123456789abcdef"', "providers.p.headers.X-More"),
         ('[providers.x.headers]\nAuthorization = "Bearer abc"', "providers.x.headers.Authorization"),
     ],
 )

@@ -20,6 +20,8 @@ PATHS = ("workspace", "mcp_servers", "database")
 _SECRET_NAME = re.compile(r"(^|[_-])(api[_-]?key|key|token|secret|password|passwd|credentials?)$", re.IGNORECASE)
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"\b(?:sk|gsk|xai|hf|pk)[-_][A-Za-z0-9_-]{16,}")
+_BESIDE_VARIABLES = re.compile(r"(bearer|basic|token|apikey|key|digest|[\w-]+=)?", re.IGNORECASE)
+_PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/\s@]*:[^/\s]+@")
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -110,9 +112,13 @@ def _check_secret(file: str, key: Sequence[str], value: str) -> None:
     name = ".".join(key)
     provider = key[1] if key[0] == "providers" and len(key) > 2 else "PROVIDER"
     if key[0] == "providers" and "headers" in key[2:3]:
-        if _SECRET_HEADER.search(key[-1]) and not _VARIABLE.search(value):
+        kept = _VARIABLE.search(value) and _BESIDE_VARIABLES.fullmatch(_VARIABLE.sub("", value).strip())
+        if (_SECRET_HEADER.search(key[-1]) and not kept) or _SECRET_VALUE.search(value):
             raise SecretInFile(file, name, 'keep it in an environment variable, and write "${ITS_NAME}" here')
         return
+    if _PASSWORD.search(value):
+        variable = f"STRETTO_{'__'.join(key).upper()}"
+        raise SecretInFile(file, name, f"an address with a password is given by the environment: {variable}")
     if _SECRET_NAME.search(key[-1]) or _SECRET_VALUE.search(value):
         raise SecretInFile(
             file, name,

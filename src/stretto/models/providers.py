@@ -41,7 +41,7 @@ class ProviderConfig(Described):
     base_url: str = ""
     kind: Kind | None = None
     key_name: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     max_concurrency: int | None = None
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
 
