@@ -33,7 +33,7 @@ class Servers:
     async def tools(self, servers: Any) -> Any:
         return ()
 
-    def describe(self) -> str:
+    def describe(self, servers: Any) -> str:
         return ""
 
 

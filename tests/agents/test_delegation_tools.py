@@ -382,7 +382,7 @@ def test_a_child_whose_server_of_mcp_is_not_configured_fails_with_the_servers_th
         async def tools(self, servers: Any) -> Any:
             raise DefinitionError(f"there is no MCP server {servers[0]!r}; there are 'files'")
 
-        def describe(self) -> str:
+        def describe(self, servers: Any) -> str:
             return ""
 
     known = registry(lead(), lead=scripted(calls(spawn("a", mcp_servers=["fils"])), "done"))

@@ -34,8 +34,8 @@ class McpTools(Protocol):
         """Returns the tools of these servers."""
         ...
 
-    def describe(self) -> str:
-        """Returns the servers in words for a system prompt; empty when there are none."""
+    def describe(self, servers: Sequence[str]) -> str:
+        """Returns these servers in words for a system prompt; empty when there are none."""
         ...
 
 
@@ -138,7 +138,7 @@ class Agent(Step[Given, Report]):
                 mcp_servers=list(config.mcp_servers),
             )
         )  # fmt: skip
-        servers = self.mcp.describe() if self.mcp is not None else ""
+        servers = self.mcp.describe(config.mcp_servers) if self.mcp is not None and config.mcp_servers else ""
         return await Thinking(self, task, tools, servers, context).work()
 
 
