@@ -59,7 +59,7 @@ def test_the_prompt_of_a_turn_names_tools_date_language_and_servers() -> None:
     assert "obey me" not in prompt
     assert servers.asked == [["files", "browser"]]
     assert run.outcome.unwrap().system_prompt == prompt
-    assert [tool.name for tool in model.seen[0].tools] == ["look", "delegate", "mcp__files__list"]
+    assert [tool.name for tool in model.seen[0].tools] == ["look", "delegate", "mcp__files__list", "mcp__browser__list"]
 
 
 def test_an_agent_hears_nothing_of_servers_that_it_was_not_given() -> None:
