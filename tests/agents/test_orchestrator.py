@@ -14,6 +14,7 @@ from stretto.agents.orchestrator import AgentOrchestrator, NoRunner
 from stretto.agents.registry import NoServers, UnknownAgent
 from stretto.agents.report import Report
 from stretto.agents.task import Task
+from stretto.core.errors import DefinitionError
 from stretto.core.outcome import Completed, Failed
 from stretto.runtime.virtual import VirtualClock
 from stretto.testing import Scripted
@@ -131,3 +132,9 @@ def test_an_orchestrator_without_a_runner_describes_steps_and_says_what_is_missi
     assert stretto.run_sync(orchestrator.step("a"), "x").response == "ok"
     with pytest.raises(NoRunner, match=r"AgentOrchestrator\(registry, stretto.run\)"):
         asyncio.run(orchestrator.execute("a", "x"))
+
+
+def test_as_many_tasks_are_given_as_there_are_agents() -> None:
+    known = registry(agent("a"), agent("b"), a=scripted("yes"), b=scripted("no"))
+    with pytest.raises(DefinitionError, match="2 agents take 2 tasks, not 1"):
+        watch(AgentOrchestrator(known).together(["a", "b"]), ["only one"]).outcome.unwrap()

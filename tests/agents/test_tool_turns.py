@@ -524,3 +524,9 @@ def test_every_call_has_a_result_of_its_own_when_a_model_uses_an_id_twice() -> N
     agent = Agent(name="helper", model=later, tools=[READ])
     again = worked(agent, Task(description="again", history=history)).outcome.unwrap()
     assert [call.id for call in calls_of(again.messages[1])] == ["c_5", "c_6"]
+
+
+def test_what_a_thousand_calls_touch_is_told_in_few_words_although_nobody_knows_it_of_half_of_them() -> None:
+    calls = [Touches(known=False) if place % 2 else Touches(reads=(f"file:{place}",)) for place in range(1000)]
+    assert sum(len(each.reads) + len(each.writes) for each in resolved(calls)) <= 2 * len(calls)
+    assert resolved([Touches(reads=("a",)), Touches(writes=("b",))])[0].reads == ("a",)

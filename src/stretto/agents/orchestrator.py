@@ -58,6 +58,8 @@ class AgentsTogether(Step[Any, "list[Outcome[Report]]"]):
 
     async def execute(self, input: Sequence[Task | str], context: Context) -> list[Outcome[Report]]:
         """Runs every agent on the task in its place; one that fails stops no other."""
+        if len(input) != len(self.agents):
+            raise DefinitionError(f"{len(self.agents)} agents take {len(self.agents)} tasks, not {len(input)}")
         async with context.branches(self.limits, ErrorMode.FAIL_SLOW) as branches:
             for (name, agent), task in zip(self.agents, input, strict=True):
                 await branches.start(agent, task, name=name)

@@ -147,21 +147,22 @@ def _ids(names: Iterable[str]) -> list[str]:
 def resolved(touched: Sequence[Touches]) -> list[Touches]:
     """Returns what each call touches by names that are equal where two calls meet.
 
-    ``src/*`` becomes every name below ``src`` that another call of the turn touches, itself included; a call of which
-    nobody knows writes whatever the others touch, and ``anything``.
+    ``src/*`` becomes every name below ``src`` that another call of the turn touches, itself included. A call of which
+    nobody knows writes ``anything``, which every other that touches something reads where there is such a call.
     """
     told = [
         replace(each, reads=tuple(map(_printable, each.reads)), writes=tuple(map(_printable, each.writes)))
         for each in touched
     ]
     every = dict.fromkeys(name for each in told for name in (*each.reads, *each.writes))
+    anything = () if all(each.known for each in told) else (ANYTHING,)
     found: list[Touches] = []
     for each in told:
         if not each.known:
-            found.append(Touches(writes=(*every, ANYTHING)))
+            found.append(Touches(writes=anything))
             continue
         reads, writes = _widened(each.reads, every), _widened(each.writes, every)
-        found.append(Touches(reads=reads, writes=writes))
+        found.append(Touches(reads=(*reads, *(anything if reads or writes else ())), writes=writes))
     return found
 
 
