@@ -115,6 +115,8 @@ def test_a_server_that_dies_under_one_agent_leaves_the_agent_beside_it_alone() -
     unlucky, lucky = asyncio.run(asyncio.wait_for(story(), 40))
     assert (unlucky.response, unlucky.tool_uses[0].success) == ("done", False)
     assert (lucky.response, lucky.tool_uses[0].output) == ("done", "fine")
+    assert "calm (tools:" in lucky.system_prompt
+    assert "mortal" not in lucky.system_prompt, "it was not given that server"
 
 
 def test_what_a_server_asks_and_how_far_it_is_stand_at_the_call_of_the_agent() -> None:
