@@ -1,6 +1,7 @@
 """The offline model: labelled, streamed, deterministic, honest about what it cannot do."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -160,6 +161,13 @@ def test_calls_of_a_conversation_have_ids_of_their_own(tmp_path):
 )
 def test_an_expression_is_found_in_words_and_signs(task, expression):
     assert expression_in(task) == expression
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "/", "a/", "1 ", "1+", "(", "2026-11-", " ", "\n", "\n ", "focus"])
+def test_a_very_long_message_is_read_in_a_time_that_grows_with_its_length(piece):
+    began = time.monotonic()
+    talk("What is it? " + piece * (100_000 // len(piece)))
+    assert time.monotonic() - began < 20, "a search that begins again at every character takes minutes"
 
 
 def test_a_sum_is_the_calculators_and_never_a_guess():

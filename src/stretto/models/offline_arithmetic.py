@@ -29,9 +29,9 @@ _FUNCTION = (
 )
 _EXPRESSION = re.compile(rf"(?<![A-Za-z_])(?:{_FUNCTION}|{_NUMBER}|\bpi\b|\*\*|[-+*/%(),\s])+")
 _OPERATED = re.compile(
-    rf"(?:{_NUMBER}|pi|\))\s*(?:\*\*|[-+*/%])\s*\(*\s*-?\s*(?:{_NUMBER}|pi|{_FUNCTION})|(?:{_FUNCTION})\s*\("
+    rf"(?:(?<!\d){_NUMBER}|pi|\))\s*(?:\*\*|[-+*/%])\s*\(*\s*-?\s*(?:{_NUMBER}|pi|{_FUNCTION})|(?:{_FUNCTION})\s*\("
 )
-_PLACE = re.compile(r"[\w./-]*/[\w./-]*[A-Za-z][\w./-]*|\b\d{4}-\d{1,2}-\d{1,2}\b")
+_RUN, _DATE, _LETTER = re.compile(r"[\w./-]+"), re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b"), re.compile("[A-Za-z]")
 
 
 class Arithmetic(Rule):
@@ -65,7 +65,7 @@ class Arithmetic(Rule):
 
 def expression_in(task: str) -> str | None:
     """Returns the longest arithmetic expression of a task, or None."""
-    text = _PLACE.sub(" ; ", re.sub(r"(?<=\d),(?=\d{3}\b)", "", task))
+    text = _DATE.sub(" ; ", _RUN.sub(_without_place, re.sub(r"(?<=\d),(?=\d{3}\b)", "", task)))
     text = re.sub(r"%\s*(?:of|de)\b", "/100*", text)
     for word, sign in _WORDS.items():
         text = re.sub(rf"(?<!\w)(?:{word})(?!\w)", f" {sign} ", text, flags=re.IGNORECASE)
@@ -76,6 +76,12 @@ def expression_in(task: str) -> str | None:
     found = [" ".join(part.split()) for run in _EXPRESSION.findall(text) for part in _at_commas(run)]
     sums = [part for part in found if _OPERATED.search(part) and part.count("(") == part.count(")")]
     return max(sums, key=len, default=None)
+
+
+def _without_place(run: re.Match[str]) -> str:
+    """Returns what stands for a run of signs: a path of files divides nothing, and so ends an expression."""
+    _, _, behind = run[0].partition("/")
+    return " ; " if _LETTER.search(behind) else run[0]
 
 
 def _at_commas(text: str) -> list[str]:

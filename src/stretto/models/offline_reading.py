@@ -19,7 +19,7 @@ SURVEY = words_in("survey inventory inventaire")
 """Words of tasks that ask for every chapter, whatever else they name."""
 REPOSITORY = words_in("repository repo codebase overview dépôt aperçu")
 """Words of tasks that ask for every chapter unless they name some."""
-_FOCUS = re.compile(r"(?im)^\W*focus\W*:(.*)$")
+_FOCUS = re.compile(r"(?im)^[^\w\n]*focus[^\w\n]*:(.*)$")
 
 
 class Reading(Rule):
