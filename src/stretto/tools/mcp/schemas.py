@@ -80,13 +80,17 @@ def _unique(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[Va
         yield ValidationError("it holds something twice")
 
 
-_OURS: Mapping[str, Keyword | None] = {
+_OURS: Mapping[str, Keyword] = {
     "pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional_properties,
     "uniqueItems": _unique,
 }  # fmt: skip
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _UNCHECKED = ("unevaluatedProperties", "unevaluatedItems")
 """Keywords that match expressions on their own, and that no tool needs."""
+
+
+def _size(said: Any) -> int:
+    return len(said) if type(said) in (dict, list) else 0
 
 
 _LEFT: ContextVar[list[int]] = ContextVar("stretto_mcp_comparisons")
@@ -97,7 +101,7 @@ def _counted(name: str, keyword: Keyword) -> Keyword:
 
     def look(validator: Any, said: Any, value: Any, schema: Any) -> Iterator[ValidationError] | None:
         left = _LEFT.get()
-        left[0] -= 20 if name in _REFERENCES else 1 + (len(said) if isinstance(said, dict | list) else 0)
+        left[0] -= 20 if name in _REFERENCES else 1 + _size(said)
         if left[0] < 0:
             raise TooMuchToCheck
         return keyword(validator, said, value, schema)
@@ -109,7 +113,7 @@ def _counted(name: str, keyword: Keyword) -> Keyword:
 def _bounded(known: Any) -> Any:
     """Returns a class of validators whose every keyword is counted."""
     words = {**known.VALIDATORS, **{name: ours for name, ours in _OURS.items() if name in known.VALIDATORS}}
-    extended: Any = extend  # it tells no types
+    extended: Any = extend  # pyright: ignore[reportUnknownVariableType]  # it tells no types
     bounded: Any = extended(known, {name: _counted(name, look) for name, look in words.items()})
     for name in _UNCHECKED:
         bounded.VALIDATORS.pop(name, None)
