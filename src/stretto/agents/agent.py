@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeAlias, TypedDict, TypeGuard, Unpack
+from typing import Any, ClassVar, Protocol, TypeAlias, TypedDict, Unpack
 
 from stretto.agents.call import shown
 from stretto.agents.config import AgentConfig, ModelChoice
@@ -16,6 +16,7 @@ from stretto.agents.report import Report
 from stretto.agents.task import Task
 from stretto.agents.thinking import Thinking
 from stretto.agents.turn import Turn, path_name
+from stretto.agents.validation import is_mapping
 from stretto.core.errors import DefinitionError, UnknownSetting
 from stretto.core.events import AgentStarted
 from stretto.core.policies import PLAIN, ParallelResourceLimits, StepPolicy
@@ -160,7 +161,7 @@ def _task_of(input: object, id: str) -> Task | None:
         return Task(description=input.response, id=id)
     if isinstance(input, str):
         return Task(description=input, id=id)
-    if not _is_mapping(input):
+    if not is_mapping(input):
         return None
     if "description" in input:
         try:
@@ -170,10 +171,6 @@ def _task_of(input: object, id: str) -> Task | None:
             raise DefinitionError(f"a task cannot be made of {', '.join(map(repr, input))}: {error}") from None
     only = _task_of(next(iter(input.values())), id) if len(input) == 1 else None
     return only or Task(description=shown(input, sys.maxsize)[0], id=id)
-
-
-def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping)
 
 
 def configured(fields: AgentFields, model: Model, tools: Sequence[Tool]) -> AgentConfig:

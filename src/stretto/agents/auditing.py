@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
+from stretto.agents.validation import is_mapping
 from stretto.core.decisions import Decisions
 from stretto.core.events import Answered, Asked, Event, RunStarted, Said
 
@@ -60,7 +61,7 @@ def audit(events: Iterable[Event]) -> list[AuditRow]:
             rows[event.request_id] = _asked(event)
         elif isinstance(event, Answered) and event.request_id in rows:
             rows[event.request_id] = _answered(rows[event.request_id], event, began)
-        elif isinstance(event, Said) and _is_mapping(event.data) and event.data.get("validation"):
+        elif isinstance(event, Said) and is_mapping(event.data) and event.data.get("validation"):
             rows[f"{event.path}!"] = _decided(event, event.data, began)  # once, however often it was gone through
     unanswered = {asked.request_id for asked in decisions.open}
     return [
@@ -70,9 +71,9 @@ def audit(events: Iterable[Event]) -> list[AuditRow]:
 
 
 def _asked(event: Asked) -> AuditRow:
-    details: Mapping[str, Any] = event.details if _is_mapping(event.details) else {}
+    details: Mapping[str, Any] = event.details if is_mapping(event.details) else {}
     scope = details.get("approves")
-    name = scope.get("name", "") if _is_mapping(scope) else ""
+    name = scope.get("name", "") if is_mapping(scope) else ""
     return AuditRow(
         request_id=event.request_id, path=event.path, operation=event.question, result="open", name=name,
         agent_id=str(details.get("agent_id", "")), risk=event.risk, asked_at=event.asked_at,
@@ -100,7 +101,3 @@ def _decided(event: Said, data: Mapping[str, Any], began: float) -> AuditRow:
         request_id="", path=event.path, result="approved" if data["validation"] == "approved" else "denied",
         answered_at=began + event.at, arguments=data.get("arguments_preview"), **told,
     )  # fmt: skip
-
-
-def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping)

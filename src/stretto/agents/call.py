@@ -112,7 +112,7 @@ def _read(call: ToolCall) -> dict[str, Any]:
         raise ValueError(f"the arguments of {call.name!r} are not valid JSON: {error}; write one JSON object") from None
     if deep:
         raise ValueError(f"the arguments of {call.name!r} are nested too deeply: more than {MOST_NESTED} levels")
-    if not _is_object(read):
+    if not is_object(read):
         raise ValueError(f"the arguments of {call.name!r} must be a JSON object, not {text[:80]}")
     return read
 
@@ -128,10 +128,11 @@ def is_deep(value: Any) -> bool:
 
 
 def _held(value: Any) -> Iterable[Any]:
-    return value.values() if _is_object(value) else value
+    return value.values() if is_object(value) else value
 
 
-def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Says whether a JSON value is an object."""
     return isinstance(value, dict)
 
 
@@ -234,7 +235,7 @@ class Calling(Step[Prepared, CallResult]):
                 value=dict(input.arguments),
             )
         )
-        arguments = answer.value if answer.approved and _is_object(answer.value) else input.arguments
+        arguments = answer.value if answer.approved and is_object(answer.value) else input.arguments
         return Verdict(approved=answer.approved, arguments=arguments, reason=answer.reason, by=answer.by)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, TypeGuard
+from typing import Any
 
+from stretto.agents.call import is_object
 from stretto.core.errors import DefinitionError, ExecutionError
 
 TRIES = 3
@@ -80,7 +81,7 @@ class OutputType:
         except ValueError as error:
             raise NoOutput((f"the answer is no JSON: {error}",)) from None
         if self.wrapped:
-            if not _is_object(plain) or "value" not in plain:
+            if not is_object(plain) or "value" not in plain:
                 raise NoOutput(("the answer must be an object with 'value'",))
             plain = plain["value"]
         try:
@@ -92,10 +93,6 @@ class OutputType:
                     for told in error.errors(include_url=False, include_input=False)[:TOLD]
                 )
             ) from None
-
-
-def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
 
 
 def correction(problem: NoOutput) -> str:

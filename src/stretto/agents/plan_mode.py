@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from stretto.agents.call import MAX_OUTPUT, Calling, CallResult, Prepared, failed, plain, prepare, shown
 from stretto.agents.plan_text import PlannedCall, PlanReader, WrongPlan, call_of, problem_of, resolve
-from stretto.agents.turn import outcome_result
+from stretto.agents.turn import OPERATION_TYPES, outcome_result
 from stretto.core.errors import PlanError
 from stretto.core.events import ModelDelta, PlanMade, StepSkipped
 from stretto.core.outcome import Completed, Outcome, error_of
@@ -39,9 +39,6 @@ GUIDE = (
     "again."
 )
 """What a model is told about plans."""
-_TYPES: Mapping[str, OperationType] = {
-    "local": OperationType.TOOL, "mcp": OperationType.MCP, "sub_agent": OperationType.SUB_AGENT,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +197,7 @@ class _Work:
             outputs=(call.id,),
             reads=touches.reads,
             writes=touches.writes,
-            operation_type=OperationType.TOOL if tool is None else _TYPES[tool.origin],
+            operation_type=OperationType.TOOL if tool is None else OPERATION_TYPES[tool.origin],
             duration=None if tool is None else tool.policy.duration,
         )
 

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stretto.agents.call import MOST_NESTED, is_deep
+from stretto.agents.call import MOST_NESTED, is_deep, is_object
 from stretto.core.errors import ExecutionError
 
 REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z0-9_-]+)((?:\.[^.\[\]{}]+|\[\d+\])*)\}")
@@ -49,16 +49,12 @@ class PlannedCall(BaseModel):
 def _references(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from (found[1] for found in REFERENCE.finditer(value))
-    elif _is_object(value):
+    elif is_object(value):
         for item in value.values():
             yield from _references(item)
     elif _is_list(value):
         for item in value:
             yield from _references(item)
-
-
-def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:
@@ -85,7 +81,7 @@ def resolve(value: Any, data: Mapping[str, Any]) -> Any:
         if whole is not None:
             return _part(whole, data)
         return REFERENCE.sub(lambda found: _text(_part(found, data)), value).replace("$${", "${")
-    if _is_object(value):
+    if is_object(value):
         return {key: resolve(item, data) for key, item in value.items()}
     if _is_list(value):
         return [resolve(item, data) for item in value]
@@ -182,8 +178,8 @@ def problem_of(text: str) -> str:
         return ""  # that is told of the operation in which it happens
     except ValueError as error:
         return f"its JSON is broken, and only what could be read of it was carried out ({error})"
-    operations = plan.get("operations") if _is_object(plan) else None
+    operations = plan.get("operations") if is_object(plan) else None
     if not _is_list(operations) or not operations:
         return f"its arguments hold no operations: {text[:200]}"
-    others = sum(not _is_object(each) for each in operations)
+    others = sum(not is_object(each) for each in operations)
     return f"{others} of its operations are no objects, and were not carried out" if others else ""

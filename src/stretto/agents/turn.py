@@ -20,7 +20,7 @@ from stretto.tools.tool import Invocation, Tool, Touches
 
 ANYTHING = "anything"
 """The resource that stands for what a call touches when nobody can tell."""
-_TYPES: Mapping[str, OperationType] = {
+OPERATION_TYPES: Mapping[str, OperationType] = {
     "local": OperationType.TOOL, "mcp": OperationType.MCP, "sub_agent": OperationType.SUB_AGENT,
 }  # fmt: skip
 
@@ -106,7 +106,7 @@ class Turn(Step[Calls, "tuple[CallResult, ...]"]):
                 step=step,
                 reads=touches.reads,
                 writes=touches.writes,
-                operation_type=OperationType.TOOL if step.tool is None else _TYPES[step.tool.origin],
+                operation_type=OperationType.TOOL if step.tool is None else OPERATION_TYPES[step.tool.origin],
                 duration=None if step.tool is None else step.tool.policy.duration,
             )
             for (id, step), touches in zip(steps.items(), touched, strict=True)

@@ -269,7 +269,7 @@ def details_of(proposal: Proposal) -> dict[str, Any]:
                     "prompt_preview": cut(_text(task.get("prompt", "")), TASK_PREVIEW),
                 }
                 for task in tasks
-                if _is_mapping(task)
+                if is_mapping(task)
             ],
         }
     else:
@@ -304,11 +304,11 @@ def _scope(proposal: Proposal) -> dict[str, Any]:
 
 def _scope_of(asked: Asked) -> Mapping[str, Any]:
     """Returns what approving all would cover, as the log tells it; nothing where it was no approval of this kind."""
-    if asked.topic != "approval" or not _is_mapping(asked.details):
+    if asked.topic != "approval" or not is_mapping(asked.details):
         return {}
     whole = asked.details.get("$cut", asked.details)  # of very long details the log holds the first
-    scope = whole.get("approves") if _is_mapping(whole) else None
-    return scope if _is_mapping(scope) else {}
+    scope = whole.get("approves") if is_mapping(whole) else None
+    return scope if is_mapping(scope) else {}
 
 
 def _covers(approved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -342,7 +342,7 @@ def _edited(proposal: Proposal, answer: Answer) -> Mapping[str, Any]:
     """Returns the arguments as a human wants them; raises ``WrongArguments``."""
     if answer.value is None:
         return proposal.arguments
-    if not _is_mapping(answer.value):
+    if not is_mapping(answer.value):
         raise WrongArguments(proposal.name, (f"they must be a JSON object, not {cut(_text(answer.value), 80)}",))
     return answer.value if proposal.check is None else proposal.check(answer.value)
 
@@ -359,7 +359,8 @@ def _told(context: Context, proposal: Proposal, verdict: Verdict) -> Verdict:
     return verdict
 
 
-def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Says whether a value has names and values."""
     return isinstance(value, Mapping)
 
 

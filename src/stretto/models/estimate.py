@@ -17,11 +17,6 @@ DEFAULT_WITH_THINKING = 16_384
 """The same for an answer that is to be thought about: reasoning counts as output."""
 
 
-def tokens_of(text: str) -> int:
-    """Returns about how many tokens a text is."""
-    return tokens_in(len(text))
-
-
 def tokens_in(characters: int) -> int:
     """Returns about how many tokens so many characters are."""
     return -(-characters // CHARACTERS_PER_TOKEN)
