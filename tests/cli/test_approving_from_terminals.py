@@ -347,6 +347,7 @@ def test_approvals_are_asked_in_place_one_after_the_other(terminal, people, monk
     screen.until("[r] reject")
     screen.type("what\n")
     screen.until("none of the choices")
+    screen.until("[r] reject")
     screen.type("a because I say so\n")
     screen.until("1 of 3")
     screen.type("r\n")
@@ -358,7 +359,7 @@ def test_approvals_are_asked_in_place_one_after_the_other(terminal, people, monk
     screen.type("e\n")
     screen.until("as they shall be, as JSON > ")
     screen.type('{"path": "z"}\n')
-    screen.until("lead wants to delete d")
+    screen.until("? lead wants to delete d")
     screen.type("l\n")
     assert screen.end() == Exit.OK
     told = "".join(screen.plain.split())
@@ -366,6 +367,24 @@ def test_approvals_are_asked_in_place_one_after_the_other(terminal, people, monk
     assert '[false,"b.txt","toolate","terminal"]' in told
     assert '[true,"z","","terminal"]' in told
     assert '[true,"d.txt","","terminal"]' in told
+
+
+def test_what_was_typed_before_a_question_could_be_read_allows_nothing(terminal, people):
+    screen = terminal("run", f"{people}:call", "-i", '"a"')
+    screen.type("a\n")
+    screen.until("[r] reject > ")
+    screen.type("r not that\n")
+    assert screen.end() == Exit.OK
+    assert '[false,"a.txt","notthat","terminal"]' in "".join(screen.plain.split())
+
+
+def test_who_stops_a_run_is_not_told_that_somebody_else_has_answered(terminal, people):
+    screen = terminal("run", f"{people}:call", "-i", '"a"')
+    screen.until("[r] reject > ")
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.end() == Exit.INTERRUPTED
+    assert "stopping in order" in screen.plain
+    assert "answered elsewhere" not in screen.plain
 
 
 def test_an_editor_in_place_lets_the_run_go_on(terminal, people, monkeypatch, tmp_path):

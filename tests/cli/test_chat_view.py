@@ -17,6 +17,7 @@ from stretto.core.events import (
     HistoryShortened,
     ModelDelta,
     ModelUsed,
+    RunResumed,
     Said,
     StepStarted,
     TaskChanged,
@@ -164,6 +165,22 @@ def test_no_control_character_of_a_model_reaches_the_terminal(capsys: pytest.Cap
     shown(log_of(lead("\x1b]0;title\x07one\ttwo\r\n\x9b2Jthree")))
     out = capsys.readouterr().out
     assert out == "\ufffd]0;title\ufffdone\ttwo\ufffd\n\ufffd2Jthree\n"
+
+
+def test_joined_emoji_and_letters_are_written_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "\U0001f469\u200d\U0001f467 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u4f60\u597d e\u0301"
+    shown(log_of(lead(said)))
+    assert capsys.readouterr().out == said + "\n"
+
+
+def test_what_was_written_before_a_process_died_is_not_run_into_what_comes_after_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    half, whole = log_of(lead("one two")), log_of(lead("one two three"))
+    cut = next(place for place, event in enumerate(half) if isinstance(event, ModelUsed))
+    view, _ = shown([*half[:cut], RunResumed("lead", 2, 0), *whole[1:]])
+    assert capsys.readouterr().out == "one two\none two three\n"
+    assert view.text == "one two three"
 
 
 def test_events_of_no_agent_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:

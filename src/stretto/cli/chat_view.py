@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _FAINT = "bright_black"
+_KEPT = "\n\t\u200c\u200d"
+"""What is written although it is not printable: the ends of lines, tabs, and what parts and joins letters and emoji."""
 MOST_ROWS = 16
 """How many lines the tree of what runs has at the most."""
 
@@ -90,8 +92,11 @@ class ChatView(Viewer):
                     self._ended(fold, event.path)
             case core.StepRetrying() if crew.owner(event.path) is not None:
                 why = f"{event.error.type.rpartition('.')[2]}: {event.error.message}"
-                self._line(f"! {why}; trying again in {duration_text(event.wait)}", "yellow")
+                self._line(f"! {why.rstrip('.')}; trying again in {duration_text(event.wait)}", "yellow")
                 self.text = ""
+            case core.RunResumed():
+                self._end_line()  # what stands there was written before the process died, and is begun again
+                self.text, self._thinking = "", None
             case core.HistoryShortened():
                 kept = f"{count_text(event.tokens_before)} → {count_text(event.tokens_after)} tokens"
                 self._line(f"▸ {event.dropped} earlier messages {event.how} ({kept})", _FAINT)
@@ -216,7 +221,7 @@ class ChatView(Viewer):
     @staticmethod
     def safe(text: str) -> str:
         """Returns a model's words without control characters: none may move the cursor or set a title."""
-        return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
+        return "".join(one if one.isprintable() or one in _KEPT else "\ufffd" for one in text)
 
     def _end_line(self, *, err: bool = False) -> None:
         if self._open_line:

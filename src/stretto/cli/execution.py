@@ -80,6 +80,8 @@ class Session:
         if self._run is None:
             raise KeyboardInterrupt
         self._pause()
+        if self.questions is not None:
+            self.questions.stopping = True
         self.screen.say("\nstopping in order; Ctrl-C again kills", "yellow")
         self._run.cancel("interrupted from the terminal")
 

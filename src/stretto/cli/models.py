@@ -141,7 +141,8 @@ def _providers(screen: Screen, as_json: bool) -> None:
     table = _plain_table("provider")
     table.add_column("models", justify="right", no_wrap=True)
     table.add_column("key", no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="ellipsis")
+    table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.expand = True  # so that the last column is the one that is cut
     for row in sorted(rows, key=lambda row: not (row["key"] or row["local"])):  # those that can be asked come first
         place, variable = row["key"], row["variable"]
         told = (

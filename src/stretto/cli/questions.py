@@ -6,6 +6,7 @@ import json
 import select
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from stretto.cli.editor import Editing, editor_of
@@ -21,7 +22,10 @@ Stage = Literal["choice", "value", "edit", "reason"]
 
 
 class Questions:
-    """Shows open questions, and reads the answers from a terminal line by line."""
+    """Shows open questions, and reads the answers from a terminal line by line.
+
+    ``stopping`` says that the run is being stopped from here: then nothing is said of questions that end with it.
+    """
 
     def __init__(self, screen: Screen, interactive: bool) -> None:
         self._screen, self._interactive = screen, interactive
@@ -30,6 +34,8 @@ class Questions:
         self._stage: Stage = "choice"
         self._reply = Reply("")
         self._editing: Editing | None = None
+        self._prompted = ""
+        self.stopping = False
 
     def look(self, run: Run[Any], fold: SpanFold, make_room: Callable[[], None]) -> None:
         """Asks the next question, takes what was typed, and notices what was answered elsewhere."""
@@ -38,7 +44,8 @@ class Questions:
             if self._editing is not None:
                 self._editing.stop()
                 self._editing = None
-            self._screen.say("\nanswered elsewhere, or no longer asked", "bright_black")
+            if not self.stopping:
+                self._screen.say("\nanswered elsewhere, or no longer asked", "bright_black")
             self.open = None
         if not waiting:
             return
@@ -70,10 +77,12 @@ class Questions:
 
     def _ask(self, asked: Asked, counter: str) -> None:
         self.open, self._stage = asked, "choice"
+        forget_typed()
         self._show(asked, counter)
         self._prompt(prompt_of(asked))
 
     def _prompt(self, text: str) -> None:
+        self._prompted = text
         self._screen.err.print(text, end="", style="yellow")
         self._screen.err.file.flush()
 
@@ -89,7 +98,8 @@ class Questions:
         try:
             self._read(run, asked, line)
         except DefinitionError as error:
-            self._prompt(f"  {error} > ")
+            self._screen.say(f"  {error}", "yellow")
+            self._prompt(self._prompted)
 
     def _read(self, run: Run[Any], asked: Asked, line: str) -> None:
         """Takes a line in the place where it was typed; raises ``DefinitionError`` for what is no answer there."""
@@ -156,6 +166,15 @@ def line_ready() -> bool:
         return bool(select.select([sys.stdin], [], [], 0)[0])
     except (OSError, ValueError):
         return False
+
+
+def forget_typed() -> None:
+    """Drops what was typed before a question could be read: it is no answer to that."""
+    if sys.platform != "win32" and sys.stdin.isatty():
+        import termios
+
+        with suppress(termios.error):  # the terminal is gone
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def can_ask() -> bool:
