@@ -295,3 +295,15 @@ def test_the_room_hands_its_names_on_lazily() -> None:
 
 def test_a_completed_agent_is_a_completed_run() -> None:
     assert isinstance(worked(helper("ok")).outcome, Completed)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"model": "offline:surveyor"}, r"not 'offline:surveyor'; Models\(\)\.get"),
+        ({"model": ScriptedModel(), "tools": ["CalculatorTool"]}, "an agent's tool is a Tool, not 'CalculatorTool'"),
+    ],
+)
+def test_a_name_in_the_place_of_a_part_is_refused_with_the_way_to_what_it_names(parts: Any, told: str) -> None:
+    with pytest.raises(DefinitionError, match=told):
+        Agent(**parts)

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from stretto.agents.agent import Agent
 from stretto.agents.auditing import audit
 from stretto.agents.validation import (
     ApprovalRule,
@@ -21,13 +23,15 @@ from stretto.agents.validation import (
     decide,
     details_of,
 )
+from stretto.core.errors import DefinitionError
 from stretto.core.events import Answered, Asked, Event, Said, StepStarted
 from stretto.core.function import step
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.step import Answer, Context
 from stretto.runtime.run import Run, start
 from stretto.runtime.virtual import VirtualClock
-from stretto.testing import run_virtual
+from stretto.testing import Scripted, ScriptedModel, run_virtual
+from stretto.tools import ListFilesTool, tool
 from stretto.tools.tool import WrongArguments
 
 KINDS: tuple[OperationKind, ...] = ("tool", "mcp", "sub_agent", "file_op", "db_op")
@@ -479,3 +483,37 @@ def test_a_human_is_shown_what_belongs_to_the_kind_of_call(call: Proposal, shown
 
 def test_a_verdict_by_rule_says_so() -> None:
     assert Verdict(approved=True, arguments={}).by == "rule"
+
+
+@pytest.mark.parametrize("switch", ["file_ops", "db_ops"])
+@pytest.mark.parametrize("on", [True, False])
+def test_calls_that_work_on_files_or_databases_have_switches_of_their_own(
+    switch: str, on: bool, tmp_path: Path
+) -> None:
+    @tool(reads=("users",), operation="db_op")
+    async def query() -> int:
+        """Asks the database."""
+        return 1
+
+    asked = query if switch == "db_ops" else ListFilesTool(tmp_path)
+    model = ScriptedModel(Scripted(calls=((asked.name, {}),)), "done")
+    rules = Approvals(ApprovalSettings(auto_approve_low=False, **{switch: on}))
+    agent = Agent(name="lead", model=model, tools=[asked])
+
+    async def main() -> list[str]:
+        async with start(agent, "go", resources=[rules]) as run:
+            async for event in run.events():
+                if isinstance(event, Asked):
+                    run.answer(event.request_id, "approve")
+        run.outcome.unwrap()
+        return [event.kind for event in run.log if isinstance(event, Asked)]
+
+    assert run_virtual(main) == (["asked"] if on else [])
+
+
+def test_a_tool_works_on_files_or_databases_and_on_nothing_else() -> None:
+    with pytest.raises(DefinitionError, match="operation is file_op or db_op, not 'mail'"):
+
+        @tool(operation="mail")  # type: ignore[call-overload]  # what is refused is shown
+        async def send() -> None:
+            """Sends."""

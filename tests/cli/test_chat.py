@@ -79,6 +79,7 @@ def test_a_conversation_goes_on_with_what_was_said_before(stretto, here, databas
         (["--resume", "last", "hello"], Exit.USAGE, "there is no conversation to go on with"),
         (["--resume", "abc", "hello"], Exit.STORE, "there is no conversation 'abc'"),
         (["  "], Exit.USAGE, "the message is empty"),
+        (["x" * 100_001], Exit.USAGE, "has 100,001 characters"),
     ],
 )
 def test_what_cannot_be_is_told_with_the_way_out(stretto, here, words, code, told):

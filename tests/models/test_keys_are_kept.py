@@ -139,3 +139,27 @@ def test_what_looks_like_a_key_is_masked_without_being_known() -> None:
     assert masked("use sk-proj-abcdefgh1234 or Bearer abcdef.ghi") == "use *** or Bearer ***"
     assert masked("the task-list of key people") == "the task-list of key people"
     assert masked("no 4711 here", ["4711", ""]) == "no *** here"
+
+
+def test_a_key_that_no_request_could_carry_is_refused_without_being_shown() -> None:
+    for wrong in ("sk-very-sécret", "sk-very\x07secret"):
+        with pytest.raises(
+            DefinitionError, match="the variable OPENAI_API_KEY holds characters that no key has"
+        ) as told:
+            Keys({"OPENAI_API_KEY": wrong}).get("openai")
+        assert "very" not in str(told.value)
+        with pytest.raises(DefinitionError, match="no key has"):
+            set_key("openai", SecretStr(wrong))
+
+
+def test_whatever_a_keyring_raises_its_words_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("cannot keep sk-very-secret")
+
+    for name in ("get_password", "set_password", "delete_password"):
+        monkeypatch.setattr(f"keyring.{name}", broken)
+    assert Keys({}).get("openai") is None
+    for change in (lambda: set_key("openai", SecretStr("sk-very-secret")), lambda: delete_key("openai")):
+        with pytest.raises(NoKeyring, match="RuntimeError") as told:
+            change()
+        assert "sk-very-secret" not in str(told.value)

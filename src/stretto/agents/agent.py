@@ -96,6 +96,7 @@ class Agent(Step[Given, Report]):
         policy: StepPolicy = PLAIN,
         **fields: Unpack[AgentFields],
     ) -> None:
+        _check_parts(model, tools)
         if config is not None and fields:
             raise DefinitionError(f"an agent takes a configuration or {', '.join(fields)} by name, not both")
         self.config = config if config is not None else configured(fields, model, tools)
@@ -171,6 +172,17 @@ def _task_of(input: object, id: str) -> Task | None:
             raise DefinitionError(f"a task cannot be made of {', '.join(map(repr, input))}: {error}") from None
     only = _task_of(next(iter(input.values())), id) if len(input) == 1 else None
     return only or Task(description=shown(input, sys.maxsize)[0], id=id)
+
+
+def _check_parts(model: object, tools: Sequence[object]) -> None:
+    """Raises ``DefinitionError`` for a name in the place of a model or a tool, with the way to what it names."""
+    if not isinstance(model, Model):
+        raise DefinitionError(f"an agent's model is a Model, not {model!r}; Models().get('provider:model') returns one")
+    for tool in tools:
+        if not isinstance(tool, Tool):
+            raise DefinitionError(
+                f"an agent's tool is a Tool, not {tool!r}; make one with @tool, or ToolRegistry.builtin().find([...])"
+            )
 
 
 def configured(fields: AgentFields, model: Model, tools: Sequence[Tool]) -> AgentConfig:

@@ -219,7 +219,7 @@ class Calling(Step[Prepared, CallResult]):
             validation = None
         if validation is not None:
             proposal = Proposal(
-                type=_KINDS[tool.origin], name=tool.name, operation=operation, risk=input.risk,
+                type=tool.operation or _KINDS[tool.origin], name=tool.name, operation=operation, risk=input.risk,
                 destructive=tool.destructive, arguments=input.arguments, agent_id=input.invocation.agent_id,
                 details={"server": tool.server} if tool.server else {}, check=tool.check,
             )  # fmt: skip

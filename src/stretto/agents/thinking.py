@@ -101,7 +101,7 @@ class Thinking:
         except ContextTooLong:
             if not await window.fit(context, refused=True):
                 raise
-            thought = await self._think()
+            thought = await self._think(".shortened")  # a name of its own: resumed, the provider may take the first
         window.learn(thought.reply)
         thought = replace(thought, reply=replace(thought.reply, message=self._ids.told_apart(thought.reply.message)))
         self._add(thought.reply.message)
@@ -109,12 +109,13 @@ class Thinking:
             self._texts.append(thought.reply.text)
         return thought
 
-    async def _think(self) -> Thought:
+    async def _think(self, again: str = "") -> Thought:
         """Asks the model, and carries out what it plans, unless it has no answer left to make use of that."""
         call = replace(self._frame, messages=tuple(self._window.messages))
         if self._planning is not None and self._iteration < self._agent.config.max_tool_iterations:
-            return await self._context.run(self._planning, PlanAsk(call=call, caller=self._caller()), name="plan")
-        return Thought(reply=await self._context.run(self._agent.model, call, name="model"))
+            ask = PlanAsk(call=call, caller=self._caller())
+            return await self._context.run(self._planning, ask, name=f"plan{again}")
+        return Thought(reply=await self._context.run(self._agent.model, call, name=f"model{again}"))
 
     async def _carry_out(self, turn: Turn, thought: Thought) -> None:
         """Makes the calls of an answer beside its plan, which has been carried out, and tells what came of all."""

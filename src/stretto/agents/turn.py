@@ -156,12 +156,13 @@ def resolved(touched: Sequence[Touches]) -> list[Touches]:
     ]
     every = dict.fromkeys(name for each in told for name in (*each.reads, *each.writes))
     anything = () if all(each.known for each in told) else (ANYTHING,)
+    below = {wide: [name for name in every if _covers(wide, name)] for wide in every if _is_wide(wide)}
     found: list[Touches] = []
     for each in told:
         if not each.known:
             found.append(Touches(writes=anything))
             continue
-        reads, writes = _widened(each.reads, every), _widened(each.writes, every)
+        reads, writes = _widened(each.reads, below), _widened(each.writes, below)
         found.append(Touches(reads=(*reads, *(anything if reads or writes else ())), writes=writes))
     return found
 
@@ -171,12 +172,15 @@ def _printable(name: str) -> str:
     return name if name and name.isprintable() else ascii(name)
 
 
-def _widened(names: Sequence[str], every: Iterable[str]) -> tuple[str, ...]:
-    wide = [name for name in names if name.endswith("/*") or name == "*"]
-    if not wide:
-        return tuple(dict.fromkeys(names))
-    below = (name for name in every if any(_covers(pattern, name) for pattern in wide))
-    return tuple(dict.fromkeys((*names, *below)))
+def _is_wide(name: str) -> bool:
+    return name == "*" or name.endswith("/*")
+
+
+def _widened(names: Sequence[str], below: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    found = dict.fromkeys(names)
+    for name in names:
+        found.update(dict.fromkeys(below.get(name, ())))
+    return tuple(found)
 
 
 def _covers(pattern: str, name: str) -> bool:

@@ -27,6 +27,10 @@ HELP = """/agent ID     speak with another agent; without an id, list them
 /quit         leave (Ctrl-D does, too); Ctrl-C stops an answer"""
 
 
+LONGEST = 100_000
+"""How many characters a message may have."""
+
+
 def chat(
     context: typer.Context,
     message: Annotated[
@@ -61,6 +65,8 @@ def chat(
         message = sys.stdin.read()
     if message is not None and not message.strip():
         raise DefinitionError("the message is empty; write stretto chat 'What is in this folder?'")
+    if message is not None and len(message) > LONGEST:
+        raise DefinitionError(f"the message has {len(message):,} characters, and at most {LONGEST:,} are taken")
     if json and message is None:
         raise DefinitionError("--json tells of one message; give it on the line or by stdin")
     settings = load(database=store)

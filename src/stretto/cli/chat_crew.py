@@ -124,7 +124,7 @@ class Crew:
         member.tokens_out += event.output_tokens
         member.cached += event.cached_tokens
         member.reasoning += event.reasoning_tokens
-        member.asked += 1
+        member.asked += bool(event.input_tokens or event.output_tokens)  # a refused request is no answer
         if event.cost is None:
             member.unpriced += 1
         else:

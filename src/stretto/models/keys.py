@@ -82,12 +82,15 @@ class Keys:
         return (os.environ if self._environment is None else self._environment).get(name, "").strip()
 
     def get(self, provider: str, names: tuple[str, ...] = ()) -> SecretStr | None:
-        """Returns a provider's key, or None; ``names`` are the variables to look into instead of the usual ones."""
+        """Returns a provider's key, or None; ``names`` are the variables to look into instead of the usual ones.
+
+        Raises ``DefinitionError`` for a key that no request could carry.
+        """
         for name in names or variables(provider):
             if found := self.variable(name):
-                return SecretStr(found)
+                return _checked(found, f"the variable {name}")
         kept = _kept(provider)
-        return SecretStr(kept) if kept else None
+        return _checked(kept, f"the keyring's entry for {provider!r}") if kept else None
 
     def where(self, provider: str, names: tuple[str, ...] = ()) -> Place | None:
         """Returns where a provider's key lies, or None when there is none."""
@@ -96,30 +99,37 @@ class Keys:
         return "keyring" if _kept(provider) else None
 
 
+def _checked(key: str, where: str) -> SecretStr:
+    """Returns a key that a header can hold; what is wrong with another one is said without showing it."""
+    if not (key.isascii() and key.isprintable()):
+        raise DefinitionError(f"{where} holds characters that no key has (beyond ASCII, or invisible); set it again")
+    return SecretStr(key)
+
+
 def set_key(provider: str, key: SecretStr) -> None:
     """Keeps a provider's key in the system's keyring; raises ``NoKeyring`` when there is none."""
     import keyring
-    from keyring.errors import KeyringError
 
     value = key.get_secret_value().strip()
     if not value:
         raise DefinitionError(f"the key for {provider!r} is empty")
+    _checked(value, f"the key for {provider!r}")
     try:
         keyring.set_password(SERVICE, provider, value)
-    except KeyringError as error:
+    except Exception as error:  # noqa: BLE001  # backends raise what they like, and their words may hold the key
         raise NoKeyring(type(error).__name__) from None
 
 
 def delete_key(provider: str) -> bool:
     """Takes a provider's key out of the system's keyring; says whether there was one; raises ``NoKeyring``."""
     import keyring
-    from keyring.errors import KeyringError, PasswordDeleteError
+    from keyring.errors import PasswordDeleteError
 
     try:
         keyring.delete_password(SERVICE, provider)
     except PasswordDeleteError:
         return False
-    except KeyringError as error:
+    except Exception as error:  # noqa: BLE001  # backends raise what they like
         raise NoKeyring(type(error).__name__) from None
     return True
 
@@ -127,9 +137,8 @@ def delete_key(provider: str) -> bool:
 def _kept(provider: str) -> str | None:
     """Returns what the keyring holds; a system without one holds nothing."""
     import keyring
-    from keyring.errors import KeyringError
 
     try:
         return keyring.get_password(SERVICE, provider)
-    except KeyringError:
+    except Exception:  # noqa: BLE001  # backends raise what they like: one that cannot be asked holds nothing
         return None

@@ -30,7 +30,7 @@ from stretto.tools.file_walk import (
     shown,
 )
 from stretto.tools.local import LocalTool
-from stretto.tools.tool import Invocation, ToolFailed, Touches
+from stretto.tools.tool import Invocation, ToolFailed, ToolOperation, Touches
 from stretto.tools.workspace import LONGEST_PATH, Workspace
 
 MOST_BYTES = 40_000
@@ -75,6 +75,7 @@ class SearchFiles(Arguments):
 class FileTool(LocalTool):
     """Reads in one workspace, beside the event loop."""
 
+    operation: ToolOperation = "file_op"
     policy = StepPolicy(idempotent=True)
 
     def __init__(self, workspace: Workspace | Path | str) -> None:

@@ -28,13 +28,13 @@ from stretto.core.policies import (
 from stretto.core.step import Context, Step, Stepish
 from stretto.tools.arguments import schema_of, validated
 from stretto.tools.docstrings import described
-from stretto.tools.tool import Invocation, Tool, ToolFailed, ToolRisk, Touches
+from stretto.tools.tool import Invocation, Tool, ToolFailed, ToolOperation, ToolRisk, Touches
 
 Named: TypeAlias = "Sequence[str] | Callable[[Mapping[str, Any]], Sequence[str]]"
 """Names of what a call touches, or a function that makes them of the call's arguments."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every provider takes
-_OWN = frozenset({"name", "description", "reads", "writes", "risk", "destructive"})
+_OWN = frozenset({"name", "description", "reads", "writes", "risk", "destructive", "operation"})
 _POLICY = frozenset(field.name for field in fields(StepPolicy) if field.init) - {"batch"}
 
 
@@ -47,6 +47,7 @@ class ToolSettings(TypedDict, total=False):
     writes: Named
     risk: ToolRisk
     destructive: bool
+    operation: ToolOperation
     timeout: float | AdaptiveTimeout | None
     idempotent: bool
     retry: RetryPolicy | None
@@ -82,11 +83,17 @@ class FunctionTool(Tool):
         writes: Named | None = None,
         risk: ToolRisk = "low",
         destructive: bool = False,
+        operation: ToolOperation = "",
         policy: StepPolicy | None = None,
     ) -> None:
         step: FunctionStep[Any, Any] = FunctionStep(function, name=name, policy=policy)
         self.name, self.function = step.name, function
         self._check(risk, destructive, reads, writes)
+        if operation not in get_args(ToolOperation):
+            raise DefinitionError(
+                f"tool {self.name!r}: operation is file_op or db_op, not {operation!r}; or leave it out"
+            )
+        self.operation = operation
         told, noted = described(function)
         self.description = told if description is None else description
         self._model = _model_of(step, noted)
@@ -265,8 +272,9 @@ def tool(**settings: Unpack[ToolSettings]) -> ToolMaker: ...
 def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> FunctionTool | ToolMaker:
     """Makes a tool of a function, plainly (``@tool``) or with settings (``@tool(reads=("web",), timeout=30)``).
 
-    Settings are ``name``, ``description``, ``reads``, ``writes``, ``risk``, ``destructive`` and the fields of
-    ``StepPolicy`` except ``batch``; an unknown one raises ``UnknownSetting``. Sync functions run in worker threads.
+    Settings are ``name``, ``description``, ``reads``, ``writes``, ``risk``, ``destructive``, ``operation`` (``file_op``
+    or ``db_op``) and the fields of ``StepPolicy`` except ``batch``; an unknown one raises ``UnknownSetting``. Sync
+    functions run in worker threads.
     """
     maker = ToolMaker(settings)
     return maker(function) if _is_function(function) else maker

@@ -12,6 +12,8 @@ from stretto.core.policies import PLAIN, StepPolicy
 from stretto.core.step import Context, Step
 
 ToolRisk = Literal["low", "medium", "high"]
+ToolOperation = Literal["", "file_op", "db_op"]
+"""What a local tool works on, where approvals can be set for that: files, databases, or nothing of the kind."""
 
 
 class WrongArguments(ExecutionError):
@@ -71,7 +73,8 @@ class Tool(Step["Invocation | Mapping[str, Any]", Any]):
     """What a model may call.
 
     ``parameters`` is a JSON Schema of an object. ``risk`` says how much harm a call can do, ``destructive`` that it may
-    destroy or send what cannot be taken back: such calls ask a human. ``origin`` is local, mcp or sub_agent.
+    destroy or send what cannot be taken back: such calls ask a human. ``origin`` is local, mcp or sub_agent;
+    ``operation`` says of a local tool that it works on files or databases, which approvals can be set for.
     """
 
     kind: ClassVar[str] = "tool"
@@ -82,6 +85,7 @@ class Tool(Step["Invocation | Mapping[str, Any]", Any]):
     risk: ToolRisk = "low"
     destructive: bool = False
     origin: Literal["local", "mcp", "sub_agent"] = "local"
+    operation: ToolOperation = ""
     server: str = ""
     policy: StepPolicy = PLAIN
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -240,10 +240,13 @@ def _in_arguments(given: Sequence[str]) -> list[str]:
     return found
 
 
+def _is_row(given: object) -> TypeGuard[list[object]]:
+    return isinstance(given, list)
+
+
 def _is_told_secret(given: object, value: object) -> bool:
     """Says whether a value of the arguments, or all of them, must not be shown."""
-    texts = [text for text in given if isinstance(text, str)] if isinstance(given, list) else []
-    secrets = _in_arguments(texts)
+    secrets = _in_arguments([text for text in given if isinstance(text, str)] if _is_row(given) else [])
     return any(secret in str(value) for secret in secrets)
 
 

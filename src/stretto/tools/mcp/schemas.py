@@ -11,9 +11,9 @@ from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend, validator_for
+from jsonschema.validators import validator_for
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -24,6 +24,7 @@ LONGEST_MATCHED = 100_000
 """How many characters of a text an expression is matched against; longer texts are not matched."""
 LONGEST_PATTERN = 1_000
 MOST_PROBLEMS = 20
+_EMPTY: Any = Registry[Any]()
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
@@ -113,8 +114,8 @@ def _counted(name: str, keyword: Keyword) -> Keyword:
 def _bounded(known: Any) -> Any:
     """Returns a class of validators whose every keyword is counted."""
     words = {**known.VALIDATORS, **{name: ours for name, ours in _OURS.items() if name in known.VALIDATORS}}
-    extended: Any = extend  # pyright: ignore[reportUnknownVariableType]  # it tells no types
-    bounded: Any = extended(known, {name: _counted(name, look) for name, look in words.items()})
+    library: Any = validators  # whose functions tell no types
+    bounded: Any = library.extend(known, {name: _counted(name, look) for name, look in words.items()})
     for name in _UNCHECKED:
         bounded.VALIDATORS.pop(name, None)
     return bounded
@@ -129,7 +130,9 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 def problems_of(schema: Mapping[str, Any], value: object) -> tuple[str, ...]:
     """Returns where and why a value does not follow a schema; a schema that nobody can follow is a problem, too."""
     found: list[str] = []
-    made = _bounded(validator_for(schema, default=Draft202012Validator))(schema, registry=Registry())
+    library: Any = validators  # whose functions tell no types
+    fitting: Any = library.validator_for(schema, default=Draft202012Validator)
+    made = _bounded(fitting)(schema, registry=_EMPTY)
     token = _LEFT.set([MOST_CHECKS])
     try:
         for error in made.iter_errors(value):
