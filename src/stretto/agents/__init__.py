@@ -17,8 +17,25 @@ if TYPE_CHECKING:
     from stretto.agents.registry import AgentRegistry, AgentSummary, BrokenAgent, UnknownAgent
     from stretto.agents.report import AgentMetrics, Report, ReportStatus, ToolUse
     from stretto.agents.result import WorkflowMetrics, WorkflowResult, WorkflowStatus
+    from stretto.agents.stream_chunks import (
+        ChunkFold,
+        ChunkType,
+        StreamChunk,
+        SubAgentStreamMetrics,
+        UserQuestion,
+        WorkflowComplete,
+    )
     from stretto.agents.task import Task
     from stretto.agents.validation import ApprovalRule, Approvals, ApprovalSettings, Proposal, Validation, Verdict
+    from stretto.agents.workflow_state import (
+        Message,
+        ThinkingStep,
+        ToolExecution,
+        Workflow,
+        WorkflowFold,
+        WorkflowFullState,
+        workflow_state,
+    )
 
 __all__ = [
     "DELEGATION_TOOLS",
@@ -33,18 +50,30 @@ __all__ = [
     "Approvals",
     "AuditRow",
     "BrokenAgent",
+    "ChunkFold",
+    "ChunkType",
     "Delegation",
     "McpTools",
+    "Message",
     "ModelChoice",
     "OutputInvalid",
     "Proposal",
     "Report",
     "ReportStatus",
+    "StreamChunk",
+    "SubAgentStreamMetrics",
     "Task",
+    "ThinkingStep",
+    "ToolExecution",
     "ToolUse",
     "UnknownAgent",
+    "UserQuestion",
     "Validation",
     "Verdict",
+    "Workflow",
+    "WorkflowComplete",
+    "WorkflowFold",
+    "WorkflowFullState",
     "WorkflowMetrics",
     "WorkflowResult",
     "WorkflowStatus",
@@ -52,6 +81,7 @@ __all__ = [
     "audit",
     "batch_report",
     "outcome_report",
+    "workflow_state",
 ]
 
 _HOMES = {
@@ -66,8 +96,10 @@ _HOMES = {
     "registry": "AgentRegistry AgentSummary BrokenAgent UnknownAgent",
     "report": "AgentMetrics Report ReportStatus ToolUse",
     "result": "WorkflowMetrics WorkflowResult WorkflowStatus",
+    "stream_chunks": "ChunkFold ChunkType StreamChunk SubAgentStreamMetrics UserQuestion WorkflowComplete",
     "task": "Task",
     "validation": "ApprovalRule Approvals ApprovalSettings Proposal Validation Verdict",
+    "workflow_state": ("Message ThinkingStep ToolExecution Workflow WorkflowFold WorkflowFullState workflow_state"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -62,7 +62,7 @@ class Prepared:
     """
 
     arguments: dict[str, Any]
-    call: ToolCall = field(repr=False)
+    call: ToolCall
     invocation: Invocation = field(repr=False)
     touches: Touches = field(default_factory=Touches, repr=False)
     risk: ToolRisk = field(default="low", repr=False)

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
 from stretto.agents.call import Prepared
-from stretto.core.events import AgentStarted, Path, name_of, parent_of
+from stretto.core.events import (
+    AgentStarted,
+    Event,
+    Path,
+    StepCancelled,
+    StepFailed,
+    StepTimedOut,
+    name_of,
+    parent_of,
+)
 
 
 class Followed:
@@ -66,15 +75,42 @@ class Asked(NamedTuple):
 
 
 def asked_of(path: Path, input: object) -> Asked:
-    """Returns which call a step of kind call makes, from what the log says that it was given."""
+    """Returns which call a step of kind call makes, from what the log says that it was given: it, or its preview."""
     if isinstance(input, Prepared):
-        return Asked(input.call.id, input.call.name, input.arguments)
-    given: Mapping[str, Any] = input if _is_object(input) else {}
-    call, arguments = given.get("call"), given.get("arguments")
-    told = call if _is_object(call) else {}
-    name = _plain(name_of(path))
-    return Asked(str(told.get("id", "")), str(told.get("name", name)), dict(arguments) if _is_object(arguments) else {})
+        return Asked(input.call.id, input.call.name, dict(input.arguments))
+    given = _shown(input)
+    call = _shown(given.get("call"))
+    name = call.get("name", _plain(name_of(path)))
+    return Asked(str(call.get("id", "")), str(name), dict(_shown(given.get("arguments"))))
+
+
+def _shown(preview: object) -> Mapping[str, Any]:
+    """Returns the fields of a record in a preview, those that were not cut away."""
+    held = preview
+    if _is_object(held) and "$data" in held:
+        held = held["$data"][1]
+    if _is_object(held) and "$cut" in held:
+        held = held["$cut"]
+    return held if _is_object(held) else {}
 
 
 def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, Mapping)
+
+
+def ended_badly(event: Event) -> str:
+    """Returns in words how a step ended that has handed back nothing that can be read."""
+    match event:
+        case StepFailed():
+            return event.error.message
+        case StepTimedOut():
+            return f"it was stopped: it took longer than {event.seconds:g} s"
+        case StepCancelled():
+            return f"it was stopped: {event.reason}"
+        case _:
+            return "what it has handed back cannot be read"
+
+
+def milliseconds(seconds: float) -> int:
+    """Returns a duration in milliseconds."""
+    return round(seconds * 1000)

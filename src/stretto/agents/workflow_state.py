@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stretto.agents.call import CallResult
-from stretto.agents.following import Asked, Followed, asked_of
+from stretto.agents.following import Asked, Followed, asked_of, ended_badly, milliseconds
 from stretto.agents.report import Report
 from stretto.agents.result import WorkflowStatus
 from stretto.core import events as core
@@ -89,7 +89,7 @@ class ToolExecution:
 class ThinkingStep:
     """What a model reasoned before one answer; ``step_number`` counts those of the workflow from 1.
 
-    ``duration_ms`` is None for reasoning that came in one piece, ``tokens`` where the provider does not count it.
+    ``duration_ms`` is None where it came with the whole answer at once, ``tokens`` where nobody counts it.
     """
 
     workflow_id: str
@@ -130,11 +130,32 @@ class _Answer:
     began: float
     text: str = ""
     reasoning: str = ""
-    thought: list[float] = field(default_factory=list[float])
+    thought_from: float | None = None
+    thought_until: float = 0.0
+    thinking: bool = False
     reasoning_tokens: int = 0
     output_tokens: int = 0
-    open: bool = True
-    whole: bool = False
+
+    def heard(self, event: core.ModelDelta) -> None:
+        """Takes the next piece."""
+        if event.part == "reasoning":
+            self.reasoning += event.text
+            self.thinking = True
+            if self.thought_from is None:
+                self.thought_from = event.at
+        elif event.part == "text":
+            self.text += event.text
+        self.thought(event.at, event.part == "reasoning")
+
+    def thought(self, at: float, still: bool = False) -> None:
+        """Notes that the model thought until now, and whether it still does."""
+        if self.thinking:
+            self.thought_until, self.thinking = at, still
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long the model thought, None where nobody heard it think."""
+        return None if self.thought_from is None else milliseconds(self.thought_until - self.thought_from)
 
 
 @dataclass(slots=True)
@@ -165,9 +186,7 @@ class WorkflowFold:
     one that was cancelled leaves the workflow idle.
     """
 
-    def __init__(
-        self, *, id: str = "", name: str = "", agent_id: str = "", created_at: datetime | None = None
-    ) -> None:
+    def __init__(self, *, id: str = "", name: str = "", agent_id: str = "", created_at: datetime | None = None) -> None:
         self._id, self._name, self._agent_id, self._created_at = id, name, agent_id, created_at
         self._run: core.RunStarted | None = None
         self._ended: core.RunEnded | None = None
@@ -175,6 +194,7 @@ class WorkflowFold:
         self._followed, self._ledger = Followed(), Ledger()
         self._working: dict[Path, _Working] = {}
         self._answers: dict[Path, _Answer] = {}
+        self._turns: dict[Path, set[Path]] = {}
         self._calls: dict[Path, _Call] = {}
         self._executions: dict[Path, ToolExecution] = {}
         self._context_tokens = 0
@@ -187,7 +207,6 @@ class WorkflowFold:
                 self._run = event
             case core.RunResumed():
                 self._ended = None
-                self._stop_answers()
             case core.RunEnded():
                 self._ended = event
             case core.AgentStarted():
@@ -215,32 +234,21 @@ class WorkflowFold:
         agent = self._followed.owner(event.path)
         if agent is None:
             return
+        turns = self._turns.setdefault(agent, set())
         if event.step == "call":
-            mine = [answer for answer in self._answers.values() if answer.agent == agent]
-            iteration = sum(answer.whole or answer.open for answer in mine)
-            self._calls[event.path] = _Call(asked_of(event.path, event.input), agent, event.at, max(1, iteration))
+            self._calls[event.path] = _Call(asked_of(event.path, event.input), agent, event.at, len(turns))
         elif (answer := self._followed.answer(event.path)) is not None:
+            turns.add(answer)
             self._answers[answer] = _Answer(agent, event.at)
 
     def _begin_anew(self, path: Path) -> None:
         if (answer := self._followed.answer(path)) is not None and answer in self._answers:
             self._answers[answer] = _Answer(self._answers[answer].agent, self._answers[answer].began)
 
-    def _stop_answers(self) -> None:
-        for answer in self._answers.values():
-            answer.open = False
-
     def _heard(self, event: core.ModelDelta) -> None:
         answer = self._answers.get(self._followed.answer(event.path) or "")
-        if answer is None:
-            return
-        if event.part == "reasoning":
-            answer.reasoning += event.text
-            answer.thought.append(event.at)
-        elif event.part == "text":
-            answer.text += event.text
-        if event.part != "reasoning" and answer.thought:
-            answer.thought[1:] = answer.thought[1:] or [event.at]
+        if answer is not None:
+            answer.heard(event)
 
     def _used(self, event: core.ModelUsed) -> None:
         self._ledger.record(event)
@@ -261,11 +269,11 @@ class WorkflowFold:
         elif call is not None:
             self._execute(event, call, output)
         elif (answer := self._answers.get(event.path)) is not None:
-            answer.open = False
+            answer.thought(event.at)
             if isinstance(output, Reply):
-                answer.text, answer.reasoning, answer.whole = output.text, output.reasoning, True
-                if len(answer.thought) == 1:
-                    answer.thought.append(event.at)
+                answer.text, answer.reasoning = output.text, output.reasoning
+            else:
+                self._turns[answer.agent].discard(event.path)
 
     def _execute(self, event: Event, call: _Call, output: object) -> None:
         result = output if isinstance(output, CallResult) else None
@@ -367,9 +375,9 @@ class WorkflowFold:
                 agent_id=self._followed.agents[answer.agent].agent_id,
                 step_number=number,
                 content=answer.reasoning,
-                duration_ms=milliseconds(answer.thought[-1] - answer.thought[0]) if len(answer.thought) > 1 else None,
+                duration_ms=answer.duration_ms,
                 tokens=answer.reasoning_tokens or None,
-                created_at=self._time(answer.thought[0] if answer.thought else answer.began),
+                created_at=self._time(answer.began if answer.thought_from is None else answer.thought_from),
             )
             for number, answer in enumerate(thinking, 1)
         )
@@ -385,21 +393,3 @@ class WorkflowFold:
 
     def _time(self, at: float) -> datetime:
         return datetime.fromtimestamp((0.0 if self._run is None else self._run.started_at) + at, UTC)
-
-
-def ended_badly(event: Event) -> str:
-    """Returns in words how a step ended that has handed nothing back."""
-    match event:
-        case core.StepFailed():
-            return event.error.message
-        case core.StepTimedOut():
-            return f"it was stopped: it took longer than {event.seconds:g} s"
-        case core.StepCancelled():
-            return f"it was stopped: {event.reason}"
-        case _:
-            return "it has handed nothing back"
-
-
-def milliseconds(seconds: float) -> int:
-    """Returns a duration in milliseconds."""
-    return round(seconds * 1000)
