@@ -24,11 +24,13 @@ class Followed:
     def __init__(self) -> None:
         self.agents: dict[Path, AgentStarted] = {}
         self._owners: dict[Path, Path | None] = {}
+        self._answers: dict[Path, Path | None] = {}
 
     def join(self, started: AgentStarted) -> None:
         """Takes an agent in; one that begins anew, after a crash or a failure, is the same one."""
         if started.path not in self.agents:
             self._owners.clear()
+            self._answers.clear()
         self.agents[started.path] = started
 
     def owner(self, path: Path) -> Path | None:
@@ -54,6 +56,11 @@ class Followed:
 
         Other calls of models, as those that summarise a history or that a tool makes, answer nobody: None.
         """
+        if path not in self._answers:
+            self._answers[path] = self._answer(path)
+        return self._answers[path]
+
+    def _answer(self, path: Path) -> Path | None:
         agent = self.owner(path)
         if agent is None:
             return None
