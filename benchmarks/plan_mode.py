@@ -18,7 +18,7 @@ TOOL = 0.5
 """How long each tool takes (seconds)."""
 SPEED = 200.0
 """How many pieces of an answer the model writes per second."""
-MOST = 1.15
+MOST, AT_ONCE = 1.15, 0.65
 QUESTIONS = ("users", "orders", "prices")
 
 
@@ -99,8 +99,8 @@ async def _plan_mode(size: Size) -> list[Figure]:
             f"{seconds(loop.best)} one call after another",
             seconds(turns.best),
             times(turns.best / loop.best),
-            "–",
-            None,
+            f"≤ {AT_ONCE:g} ×",
+            turns.median / loop.median <= AT_ONCE,
             [f"one after another: {loop.told()}", f"at once: {turns.told()}",
              f"plan mode: {times(plan_times.best / loop.best)} of one after another"],
         ),

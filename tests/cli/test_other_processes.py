@@ -107,19 +107,24 @@ def test_a_program_of_ones_own_listens_as_the_command_does(stretto, flow):
 def test_a_run_that_does_not_listen_is_waited_for_no_longer_than_said(spawn, stretto, flow, tmp_path):
     flow.write_text(
         flow.read_text()
-        + "\nimport time\n\n@step\nasync def blocks(x, context):\n    print('begun', flush=True)\n"
-        + "    await context.resource(Clock).sleep(1)\n    time.sleep(30)\n"
+        + "\nimport time\nfrom pathlib import Path\n\n@step\nasync def blocks(x, context):\n"
+        + "    print('begun', flush=True)\n"
+        + "    while not Path(x).exists():\n        await context.resource(Clock).sleep(0.05)\n"
+        + "    print('deaf', flush=True)\n    time.sleep(30)\n"
     )
+    go = tmp_path / "go"
     program = tmp_path / "deaf.py"
     program.write_text(
         f"import sys; sys.path.insert(0, {str(flow.parent)!r})\n"
         f"import {flow.stem} as flow\nfrom stretto import run_sync\nfrom stretto.stores.sql import SqlStore\n"
-        "run_sync(flow.blocks, 1, run_id='mine', store=SqlStore.default())\n"
+        f"run_sync(flow.blocks, {str(go)!r}, run_id='mine', store=SqlStore.default())\n"
     )
     deaf = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
     try:
         assert deaf.stdout.readline() == "begun\n"
         until(lambda: stretto("runs", "--status", "running", "--json").stdout != "[]\n")
+        go.touch()
+        assert deaf.stdout.readline() == "deaf\n"
         result = stretto("cancel", "mine", "--wait", "0.3s")
         assert result.exit_code == Exit.TIMED_OUT
         assert "was asked to stop and still runs" in result.stderr

@@ -343,7 +343,7 @@ def test_a_setting_that_cannot_work_is_refused_when_the_tool_is_made(settings, m
 def test_type_checkers_know_the_settings_that_are_taken():
     taken = {field.name for field in dataclasses.fields(StepPolicy) if field.init} - {"batch"}
     assert set(ToolSettings.__annotations__) == taken | {
-        "name", "description", "reads", "writes", "risk", "destructive",
+        "name", "description", "reads", "writes", "risk", "destructive", "operation",
     }  # fmt: skip
 
 

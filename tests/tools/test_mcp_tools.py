@@ -48,7 +48,7 @@ class Connection:
 
 
 def made(**hints):
-    return McpTool(Connection(), ListedTool("mcp__s__t", "t", "", {}, None, ToolAnnotations(**hints)))
+    return McpTool(Connection(), ListedTool("mcp__s__t", "t", "", {}, ToolAnnotations(**hints)))
 
 
 @pytest.mark.parametrize(

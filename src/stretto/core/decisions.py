@@ -62,9 +62,8 @@ class Decisions:
 
     def withdraw(self, asked: Asked) -> None:
         """Forgets a question whose step no longer waits for its answer."""
-        if asked.request_id not in self.answers:
-            self.asked.pop(asked.request_id, None)
-            self._forget(asked.path, asked.request_id)
+        self.asked.pop(asked.request_id, None)
+        self._forget(asked.path, asked.request_id)
 
     def _forget(self, path: Path, request_id: str) -> None:
         ids = self._open.get(path, [])
