@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from stretto.core.errors import RunNotFound
 from stretto.core.events import StepCompleted, StepStarted
 from stretto.stores.sql import SqlStore
 from tests.crash.journey import EXPECTED, IN_ROW, ITEMS, SIDE_BY_SIDE
@@ -87,9 +88,10 @@ def on_disk(database: Path, run_id: str) -> tuple[set[str], set[str]]:
 
     async def read() -> tuple[set[str], set[str]]:
         async with SqlStore(database) as store:
-            if not await store.ids(run_id):
+            try:
+                events = await store.events(run_id)
+            except RunNotFound:  # it was killed before its first line was written, perhaps with its claim
                 return set(), set()
-            events = await store.events(run_id)
         completed = {event.path for event in events if isinstance(event, StepCompleted)}
         return completed, {event.path for event in events if isinstance(event, StepStarted)}
 
