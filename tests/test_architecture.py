@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "planfiles": {"core", "planning", "workflows"},
     "agents": {"core", "planning", "workflows", "tools", "models"},
     "testing": {"core", "runtime", "models", "stores", FACE},
-    "server": BELOW_SERVER | {FACE},
+    "configuring": {"core", "runtime", "tools", "models", "stores", "agents"},
+    "server": BELOW_SERVER | {"configuring", FACE},
     "cli": {
         "core",
         "monitoring",
@@ -42,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "models",
         "tools",
         "agents",
+        "configuring",
         "server",
         FACE,
     },
@@ -49,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 ONE_ROOM = {"testing_plugin": "testing", "pytest_plugin": "testing"}
-MAY_START_TASKS = {"runtime/branches.py", "runtime/run.py", "tools/mcp/connection.py"}
+MAY_START_TASKS = {"runtime/branches.py", "runtime/run.py", "runtime/supervisor.py", "tools/mcp/connection.py"}
 STARTS_TASKS = {"create_task", "TaskGroup", "ensure_future", "run_in_executor", "create_task_group", "start_soon"}
 STARTS_TASKS_IN_ASYNCIO = {"gather", "to_thread"}  # elsewhere these are good names for other things
 DRAWERS = {"utils", "helpers", "common", "base", "types", "misc", "manager"}

@@ -13,9 +13,9 @@ from stretto.cli.running import StoreOption
 if TYPE_CHECKING:
     from stretto.agents.config import AgentConfig
     from stretto.agents.registry import BrokenAgent
-    from stretto.cli.agent_files import KnownAgent
     from stretto.cli.screen import Screen
-    from stretto.cli.settings import Settings
+    from stretto.configuring.agent_files import KnownAgent
+    from stretto.configuring.settings import Settings
 
 agents = typer.Typer(help="List agents; show, add, remove and export them.", invoke_without_command=True)
 
@@ -54,9 +54,9 @@ def _list(screen: Screen, store: str | None, as_json: bool) -> None:
 
 
 def _look(store: str | None) -> tuple[Settings, list[KnownAgent], list[BrokenAgent]]:
-    from stretto.cli.agent_files import known_agents
     from stretto.cli.places import existing
-    from stretto.cli.settings import load
+    from stretto.configuring.agent_files import known_agents
+    from stretto.configuring.settings import load
     from stretto.runtime.loop import drive
 
     settings = load()
@@ -183,16 +183,19 @@ def add(
 ) -> None:
     """Keep an agent that a file describes in the store, where every directory finds it."""
     from stretto.agents.registry import DOCUMENTS, AgentRegistry
-    from stretto.cli.agent_files import read_agent
-    from stretto.cli.agent_room import tools_of
-    from stretto.cli.model_settings import models_of
+    from stretto.cli.exits import TargetNotFound
     from stretto.cli.places import existing
-    from stretto.cli.settings import load
+    from stretto.configuring.agent_files import read_agent
+    from stretto.configuring.agent_room import tools_of
+    from stretto.configuring.model_settings import models_of
+    from stretto.configuring.settings import load
     from stretto.core.archive import Document
     from stretto.core.errors import DefinitionError
     from stretto.runtime.loop import drive
 
     screen: Screen = context.obj
+    if not file.is_file():
+        raise TargetNotFound(f"there is no file {str(file)!r}")
     config, settings = read_agent(file), load()
     if config.lifecycle == "temporary":
         raise DefinitionError(f"{file}: lifecycle: a temporary agent is not kept; make it permanent, or leave it out")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stretto.cli.conversing import Talk, Turn
     from stretto.cli.exits import Exit
     from stretto.cli.screen import Screen
-    from stretto.cli.settings import Settings
+    from stretto.configuring.settings import Settings
 
 HELP = """/agent ID     speak with another agent; without an id, list them
 /model P:M    ask another model, as openai:gpt-5 or ollama:llama3.2
@@ -53,7 +53,7 @@ def chat(
     Each message is a run: stretto show, gantt and approvals know it. Ctrl-C stops an answer, what was done is kept.
     """
     from stretto.cli.exits import Exit
-    from stretto.cli.settings import load
+    from stretto.configuring.settings import load
     from stretto.core.errors import DefinitionError
     from stretto.runtime.loop import drive
 
@@ -116,10 +116,10 @@ class _Chatting:
         self, message: str | None, agent: str | None, model: str | None, resume: str | None, reasoning: bool
     ) -> Exit:
         """Opens what the agents need, and talks."""
-        from stretto.cli.agent_room import agent_room
         from stretto.cli.conversing import open_talk
         from stretto.cli.exits import Exit
         from stretto.cli.places import open_store
+        from stretto.configuring.agent_room import agent_room
 
         async with open_store(self._settings.database) as store:
             await store.runs(1)

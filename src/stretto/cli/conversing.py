@@ -11,12 +11,12 @@ from typing import Literal
 from stretto.agents.agent import Agent
 from stretto.agents.report import Report
 from stretto.agents.task import Task
-from stretto.cli.agent_room import AgentRoom
 from stretto.cli.chat_crew import Crew, spent_text
 from stretto.cli.chat_view import ChatView
 from stretto.cli.execution import Finished, Session
 from stretto.cli.questions import Questions, can_ask
 from stretto.cli.screen import Screen
+from stretto.configuring.agent_room import AgentRoom
 from stretto.core.archive import Conversation, NotKept, StoredMessage
 from stretto.core.errors import DefinitionError
 from stretto.core.outcome import Completed

@@ -120,13 +120,13 @@ def _size() -> str:
 
 
 def _settings() -> Iterator[Finding]:
-    from stretto.cli.config_files import PROJECT_FILE, config_files, user_file
+    from stretto.configuring.config_files import PROJECT_FILE, config_files, user_file
     from stretto.core.errors import DefinitionError
 
     try:
         names = [file.name for file in config_files()]
         if names:
-            from stretto.cli.settings import load
+            from stretto.configuring.settings import load
 
             load()
     except DefinitionError as error:

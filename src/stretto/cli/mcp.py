@@ -14,8 +14,8 @@ from stretto.cli.running import StoreOption
 
 if TYPE_CHECKING:
     from stretto.agents.serving import Served
-    from stretto.cli.agent_room import AgentRoom
     from stretto.cli.screen import Screen
+    from stretto.configuring.agent_room import AgentRoom
     from stretto.tools.mcp.config import McpConfig
 
 mcp = typer.Typer(help="Serve what there is as MCP tools; list, test and call MCP servers.", no_args_is_help=True)
@@ -51,8 +51,8 @@ def serve(
 
 async def _serve(screen: Screen, targets: list[str], port: int | None, tools: bool, agents: bool, opened: Any) -> None:
     from stretto.agents.serving import http_app, mcp_server, serve_stdio
-    from stretto.cli.agent_room import agent_room
-    from stretto.cli.settings import load
+    from stretto.configuring.agent_room import agent_room
+    from stretto.configuring.settings import load
     from stretto.core.step import Step
     from stretto.runtime.run import start
 
@@ -213,9 +213,9 @@ async def _call(screen: Screen, server: str, name: str, given: Any, config: McpC
 
 
 def _configured(path: Path | None) -> McpConfig:
-    from stretto.cli.agent_files import demonstration_of
-    from stretto.cli.agent_room import servers_of
-    from stretto.cli.settings import load
+    from stretto.configuring.agent_files import demonstration_of
+    from stretto.configuring.agent_room import servers_of
+    from stretto.configuring.settings import load
     from stretto.tools.mcp.config import McpConfig
 
     if path is not None:

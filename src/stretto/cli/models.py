@@ -64,8 +64,8 @@ def list_models(
 
 
 def _configured() -> Models:
-    from stretto.cli.model_settings import models_of
-    from stretto.cli.settings import load
+    from stretto.configuring.model_settings import models_of
+    from stretto.configuring.settings import load
 
     return models_of(load(), attempts=1)
 

@@ -33,11 +33,11 @@ def open_store(place: str | None) -> Store:
 
 def _of_settings() -> str | None:
     """Returns where the settings' files keep runs; the environment counts more, and nothing means the user's own."""
-    from stretto.cli.config_files import config_files
+    from stretto.configuring.config_files import config_files
 
     if os.environ.get("STRETTO_DATABASE") or not config_files():
         return None
-    from stretto.cli.settings import load
+    from stretto.configuring.settings import load
 
     return load().database
 

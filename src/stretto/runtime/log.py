@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from stretto.core.codec import encode
+from stretto.core.codec import decode, encode
 from stretto.core.events import Event
 from stretto.core.journal import Durability, Journal, Line
 
@@ -24,7 +24,8 @@ class EventLog:
     """An append-only list of events that readers follow at their own pace.
 
     With a journal every event is encoded when it is appended, so that what is stored is what the value was at that
-    moment; ``write`` commits what has gathered since the last commit.
+    moment; ``write`` commits what has gathered since the last commit. With ``retain`` no more than about that many of
+    the events that are kept stay in memory: ``dropped`` counts those that do not, and readers find them in the journal.
     """
 
     __slots__ = (
@@ -35,15 +36,20 @@ class EventLog:
         "_pending",
         "_written",
         "broken",
+        "dropped",
         "events",
         "first",
         "journal",
         "now",
+        "retain",
         "run_id",
     )
 
-    def __init__(self, run_id: str, now: Callable[[], float], journal: Journal | None = None) -> None:
-        self.run_id, self.now, self.journal = run_id, now, journal
+    def __init__(
+        self, run_id: str, now: Callable[[], float], journal: Journal | None = None, retain: int | None = None
+    ) -> None:
+        self.run_id, self.now, self.journal, self.retain = run_id, now, journal, retain
+        self.dropped = 0
         self.events: list[Event] = []
         self.broken: BaseException | None = None
         self.first = self._written = self._encoded = 0
@@ -86,13 +92,33 @@ class EventLog:
 
     async def since(self, cursor: int = 0) -> AsyncIterator[Event]:
         """Yields the events from a place on, live, until the run has ended."""
+        async for events in self.batches(cursor):
+            for event in events:
+                yield event
+
+    async def batches(self, cursor: int = 0) -> AsyncIterator[list[Event]]:
+        """Yields the events from a place on, all that are there at once, live, until the run has ended."""
         while True:
-            while cursor < len(self.events):
-                yield self.events[cursor]
-                cursor += 1
-            if self._closed:
+            if cursor < self.dropped and self.journal is not None:
+                kept = await self.journal.read(self.run_id, cursor)
+                found = [decode(*line[1:]) for line in kept]
+            else:
+                found = self.events[cursor - self.dropped :]
+            if found:
+                cursor += len(found)
+                yield found
+            elif self._closed:
                 return
-            await self._wait()
+            else:
+                await self._wait()
+
+    def _drop(self) -> None:
+        """Lets go of events that are kept, a good many at once."""
+        if self.retain is not None:
+            surplus = self._written - self.retain - self.dropped
+            if surplus > self.retain:
+                del self.events[:surplus]
+                self.dropped += surplus
 
     async def write(self, durability: Durability) -> None:
         """Commits lines in groups until the log is closed and all of them are kept (``exit``: only then)."""
@@ -112,6 +138,7 @@ class EventLog:
                 self._announce()
                 raise
             self._written = group[-1].seq + 1
+            self._drop()
             self._announce()
             if durability == "async" and not self._closed:
                 await self._gather(INTERVAL)

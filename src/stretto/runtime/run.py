@@ -50,6 +50,7 @@ class RunSettings(TypedDict, total=False):
     mapping: Mapping[str, str]
     shared: Shared
     budget: Budget | None
+    retain: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ class Settings:
     ``resume`` goes on from another run's events. ``in_flight`` says what becomes of steps that are not idempotent and
     were under way: ask, retry or abort. ``on_change`` says what happens when completed steps have other code now:
     refuse, accept, or map with ``mapping`` of old paths to new ones. ``shared`` holds caches, breakers, limits.
-    ``budget`` bounds what the run spends on models, over all its processes.
+    ``budget`` bounds what the run spends on models, over all its processes. ``retain`` is how many of the events that
+    the store holds stay in memory as well, None for all of them.
     """
 
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -79,6 +81,7 @@ class Settings:
     mapping: Mapping[str, str] = field(default_factory=dict[str, str])
     shared: Shared = PROCESS
     budget: Budget | None = None
+    retain: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses what no run could follow."""
@@ -86,6 +89,10 @@ class Settings:
         positive("run", "timeout", self.timeout)
         positive("run", "cancellation_timeout", self.cancellation_timeout, zero=True)
         whole("run", "max_depth", self.max_depth)
+        if self.retain is not None:
+            whole("run", "retain", self.retain)
+            if self.store is None:
+                raise DefinitionError("run: retain needs a store, where the events are that memory does not hold")
         for name, known in (
             ("durability", ("sync", "async", "exit")),
             ("in_flight", ("ask", "retry", "abort")),
@@ -120,7 +127,7 @@ class Run(Generic[T]):
         self._stop_reason: str | None = None
         self._left_behind: list[Path] = []
         self.ended = asyncio.Event()
-        log = EventLog(self.id, self.now, settings.store)
+        log = EventLog(self.id, self.now, settings.store, settings.retain)
         self.state = RunState(
             log=log,
             now=self.now,
@@ -139,12 +146,18 @@ class Run(Generic[T]):
 
     @property
     def log(self) -> list[Event]:
-        """The events so far, earlier processes' included."""
+        """The events so far, earlier processes' included; raises ``DefinitionError`` when not all are in memory."""
+        if self.state.log.dropped:
+            raise DefinitionError(f"run {self.id!r} retains its last events only; read the others from its store")
         return self.state.log.events
 
     def events(self, since: int = 0) -> AsyncIterator[Event]:
         """Yields the run's events from a place on, live, until it has ended."""
         return self.state.log.since(since)
+
+    def batches(self, since: int = 0) -> AsyncIterator[list[Event]]:
+        """Yields the same events, all that are there at once."""
+        return self.state.log.batches(since)
 
     async def result(self) -> T:
         """Waits for the end; returns the value, or raises what the run ended with."""
@@ -170,6 +183,14 @@ class Run(Generic[T]):
         self._stop_reason = self._stop_reason or reason
         if self._scope is not None and not self.ended.is_set():
             self._scope.stop(reason)
+
+    def suspend(self, reason: str = "suspended") -> None:
+        """Stops the run as a crash would, but in order: its log ends without an end, so that it can be resumed.
+
+        What is under way is cancelled and not recorded: it counts as in flight when the run goes on.
+        """
+        self.state.log.close()
+        self.cancel(reason)
 
     def cancel_branch(self, path: Path, reason: str = "cancelled") -> bool:
         """Stops one branch; returns False when none is live at this path."""

@@ -15,6 +15,7 @@ from stretto.core.codec import NotStorable, decode, from_plain, to_plain
 from stretto.core.errors import DefinitionError, RunBusy, RunNotFound, StoreError, listed
 from stretto.core.events import Event
 from stretto.core.journal import Journal, Line
+from stretto.core.records import Records
 from stretto.core.step import Answer
 from stretto.stores.summary import OPEN, RunSummary, Status, StepCounts
 
@@ -33,6 +34,11 @@ class Store(Journal):
     @abstractmethod
     def archive(self) -> Archive:
         """What is kept beside the runs: memories, tasks, conversations and documents."""
+
+    @property
+    def records(self) -> Records:
+        """What a server keeps of workflows beside the runs."""
+        raise StoreError("this store keeps no records of workflows")
 
     @abstractmethod
     async def runs(

@@ -12,9 +12,9 @@ from stretto.agents.agent import Agent
 from stretto.agents.demonstration import Demonstration
 from stretto.agents.registry import AgentRegistry, BrokenAgent
 from stretto.agents.validation import Approvals, ApprovalSettings
-from stretto.cli.agent_files import KnownAgent, demonstration_of, known_agents
-from stretto.cli.model_settings import models_of
-from stretto.cli.settings import Settings
+from stretto.configuring.agent_files import KnownAgent, demonstration_of, known_agents
+from stretto.configuring.model_settings import models_of
+from stretto.configuring.settings import Settings
 from stretto.core.errors import DefinitionError
 from stretto.core.ledger import Budget
 from stretto.core.resources import Embedder

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from stretto.agents.config import AgentConfig
 from stretto.agents.demonstration import Demonstration, demonstration
 from stretto.agents.registry import DOCUMENTS, BrokenAgent, described_by
-from stretto.cli.config_files import read_table
-from stretto.cli.exits import TargetNotFound
-from stretto.cli.settings import Settings, named, refusal
+from stretto.configuring.config_files import read_table
+from stretto.configuring.settings import Settings, named, refusal
 from stretto.core.archive import Archive
+from stretto.core.errors import DefinitionError
 
 FOLDER = "agents"
 KINDS = (".toml", ".json")
@@ -33,13 +33,21 @@ class KnownAgent:
     where: str = ""
 
 
+class NoAgentFile(DefinitionError):
+    """A file that should describe an agent is not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"there is no file {str(path)!r}")
+        self.path = path
+
+
 def read_agent(path: Path) -> AgentConfig:
     """Reads a description of an agent; its id and its name are the file's where it says none.
 
-    Raises ``TargetNotFound``, and ``SettingRefused`` with the key that is wrong.
+    Raises ``NoAgentFile``, and ``SettingRefused`` with the key that is wrong.
     """
     if not path.is_file():
-        raise TargetNotFound(f"there is no file {str(path)!r}")
+        raise NoAgentFile(path)
     described = read_table(path, str(path))
     try:
         return AgentConfig.model_validate(named(path.stem, described))

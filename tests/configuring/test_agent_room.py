@@ -7,10 +7,10 @@ import pytest
 
 from stretto.agents.registry import BrokenAgent, UnknownAgent
 from stretto.agents.validation import Approvals, Validation
-from stretto.cli.agent_room import agent_room
-from stretto.cli.config_files import user_file
 from stretto.cli.places import existing, open_store
-from stretto.cli.settings import load
+from stretto.configuring.agent_room import agent_room
+from stretto.configuring.config_files import user_file
+from stretto.configuring.settings import load
 from stretto.core.archive import Archive
 from stretto.core.errors import DefinitionError
 from stretto.core.ledger import Budget, Usage

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from stretto.agents.config import AgentConfig
 from stretto.agents.validation import ApprovalSettings
-from stretto.cli.config_files import ConfigFile, SettingRefused, config_files, is_table
+from stretto.configuring.config_files import ConfigFile, SettingRefused, config_files, is_table
 from stretto.models.providers import Kind
 
 PREFIX = "STRETTO_"
@@ -80,13 +80,47 @@ class BudgetTable(BaseModel):
     cost: float | None = Field(None, gt=0)
 
 
+class ServerTable(BaseModel):
+    """How the server serves.
+
+    Without a ``token`` it listens on loopback only, and starts no programs that a request describes. ``token_file``
+    holds one. ``origins`` are further addresses whose pages may speak to it, as ``https://host``.
+    ``max_concurrent_workflows`` is how many run at once, by default as many as make sense for the processors; others
+    wait in a queue. ``grace`` is how long a stop waits for what runs, ``execution_timeout`` how long a call that waits
+    for its result may take (seconds). ``max_body`` is in bytes, ``requests_per_minute`` bounds what one client may ask.
+    ``heartbeat`` is the pause between signs of life of a stream, ``send_timeout`` how long a client may take none of it
+    (seconds), ``buffer`` how much of the stream is kept for those who come back (bytes). ``keep_days`` is how long
+    workflows and runs are kept that nothing happens to, None for ever. ``telemetry`` is where spans and metrics are
+    sent by OpenTelemetry's HTTP protocol, with prompts and answers only if ``telemetry_content`` says so.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", min_length=1, max_length=255)
+    port: int = Field(8400, ge=0, le=65535)
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    origins: tuple[str, ...] = ()
+    max_concurrent_workflows: int | None = Field(None, ge=1, le=10_000)
+    grace: float = Field(10.0, ge=0, le=3600)
+    execution_timeout: float = Field(300.0, gt=0, le=86_400)
+    max_body: int = Field(10_485_760, ge=1024)
+    requests_per_minute: int = Field(6000, ge=1)
+    heartbeat: float = Field(15.0, gt=0, le=300)
+    send_timeout: float = Field(30.0, gt=0, le=600)
+    buffer: int = Field(33_554_432, ge=65_536)
+    keep_days: float | None = Field(None, gt=0)
+    telemetry: str | None = None
+    telemetry_content: bool = False
+
+
 class Settings(BaseSettings):
     """Everything that can be set; what is None is not set.
 
     ``model`` is asked by agents that name none, ``agent`` is the one that is spoken to, ``locale`` the language of
     its answers. ``database`` is where runs and the archive are kept, ``workspace`` the folder whose files tools may
     read, ``mcp_servers`` a JSON file with ``mcpServers``, ``embedder`` the model that finds memories by their meaning.
-    ``approvals`` say which calls a human is asked about.
+    ``approvals`` say which calls a human is asked about, ``server`` how `stretto serve` serves.
     """
 
     model_config = SettingsConfigDict(
@@ -105,6 +139,7 @@ class Settings(BaseSettings):
     providers: dict[str, ProviderTable] = Field(default_factory=dict[str, ProviderTable])
     prices: dict[str, PriceTable] = Field(default_factory=dict[str, PriceTable])
     agents: dict[str, AgentConfig] = Field(default_factory=dict[str, AgentConfig])
+    server: ServerTable = Field(default_factory=lambda: ServerTable.model_validate({}))
 
     @field_validator("agents", mode="before")
     @classmethod

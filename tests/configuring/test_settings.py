@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.cli.config_files import SecretInFile, SettingRefused, user_file
-from stretto.cli.settings import Settings, load
+from stretto.configuring.config_files import SecretInFile, SettingRefused, user_file
+from stretto.configuring.settings import Settings, load
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.cli.settings import Settings
+from stretto.configuring.settings import Settings
 from stretto.models.pricing import Price
 from stretto.models.providers import ProviderConfig
 from stretto.models.resolve import Models
