@@ -51,7 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 ONE_ROOM = {"testing_plugin": "testing", "pytest_plugin": "testing"}
-MAY_START_TASKS = {"runtime/branches.py", "runtime/run.py", "runtime/supervisor.py", "tools/mcp/connection.py"}
+MAY_START_TASKS = {
+    "runtime/branches.py", "runtime/run.py", "runtime/supervisor.py", "tools/mcp/connection.py", "tools/mcp/nursery.py",
+}  # fmt: skip
 STARTS_TASKS = {"create_task", "TaskGroup", "ensure_future", "run_in_executor", "create_task_group", "start_soon"}
 STARTS_TASKS_IN_ASYNCIO = {"gather", "to_thread"}  # elsewhere these are good names for other things
 DRAWERS = {"utils", "helpers", "common", "base", "types", "misc", "manager"}

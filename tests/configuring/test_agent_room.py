@@ -20,6 +20,7 @@ from stretto.runtime.run import Settings as RunSettings
 from stretto.runtime.run import run
 from stretto.stores.memory import MemoryStore
 from stretto.stores.sql import SqlStore
+from stretto.tools.mcp.trouble import UnknownServer
 from stretto.tools.tool import ToolFailed
 
 pytestmark = pytest.mark.anyio
@@ -112,13 +113,23 @@ async def test_the_servers_of_the_file_are_there(here):
     servers(json.dumps({"mcpServers": {"files": {"command": "nothing-like-this"}}}))
     project('mcp_servers = "mcp.json"')
     async with agent_room(load(), MemoryStore()) as room:
-        assert room.servers is not None
         assert "files" in room.servers.names
         assert room.servers in room.resources()
     project('mcp_servers = "none.json"')
     with pytest.raises(DefinitionError, match=r"mcp_servers: there is no file .*none\.json"):
         async with agent_room(load(), MemoryStore()):
             pass
+
+
+async def test_without_configured_servers_there_are_servers_that_some_can_be_given_to(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    async with agent_room(load(), MemoryStore()) as room:
+        assert (room.servers.names, room.servers.status(), await room.servers.tools()) == ((), (), ())
+        assert room.servers in room.resources()
+        with pytest.raises(UnknownServer, match="no MCP server is called 'late': none is configured"):
+            await room.servers.tools(["late"])
+        await room.servers.reconfigure({"mcpServers": {"late": {"command": "nothing-like-this"}}})
+        assert [one.name for one in room.servers.status()] == ["late"]
 
 
 def note_in(folder: Path) -> None:

@@ -44,8 +44,8 @@ class AgentRoom:
     approvals: Approvals
     agents: tuple[KnownAgent, ...]
     broken: tuple[BrokenAgent, ...]
+    servers: McpServers
     note: str = ""
-    servers: McpServers | None = None
     embedder: Embedder | None = None
 
     @property
@@ -92,7 +92,7 @@ async def agent_room(settings: Settings, store: Store) -> AsyncGenerator[AgentRo
         await stack.enter_async_context(models)
         shown = demonstration_of(settings)
         config = servers_of(settings, shown.servers)
-        servers = await stack.enter_async_context(McpServers(config)) if config.servers else None
+        servers = await stack.enter_async_context(McpServers(config))
         agents, broken = await known_agents(settings, store.archive)
         registry = AgentRegistry(tools=tools, models=models, mcp=servers)
         usable: list[KnownAgent] = []

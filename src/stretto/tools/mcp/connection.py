@@ -31,6 +31,7 @@ from stretto.tools.mcp.calls import Call, log_text
 from stretto.tools.mcp.config import ServerConfig, StdioServer
 from stretto.tools.mcp.link import CURRENT, Link
 from stretto.tools.mcp.listing import Listing, read_listing
+from stretto.tools.mcp.nursery import Nursery
 from stretto.tools.mcp.process import ServerProcess, Tail
 from stretto.tools.mcp.results import cleaned
 from stretto.tools.mcp.transport import MeteredStream, http_streams
@@ -43,22 +44,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 """How long a server that died is left alone before it is started again, doubled each time (seconds)."""
 _LATENCIES = 500
 _INSTRUCTIONS = 2_000
-
-
-class Nursery:
-    """Where the tasks of connections live, from ``open`` to ``close`` in one and the same task."""
-
-    def __init__(self) -> None:
-        self.tasks = anyio.create_task_group()
-
-    async def open(self) -> None:
-        """Lets tasks be started."""
-        await self.tasks.__aenter__()
-
-    async def close(self) -> None:
-        """Ends the tasks that are left, and waits for them."""
-        self.tasks.cancel_scope.cancel()
-        await self.tasks.__aexit__(None, None, None)
 
 
 class McpConnection:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 from anyio.lowlevel import EventLoopToken, current_token
 
 from stretto.tools.mcp.config import McpConfig
+from stretto.tools.mcp.nursery import Nursery
 from stretto.tools.mcp.trouble import McpTrouble, ServersElsewhere, UnknownServer
 
-if TYPE_CHECKING:  # the SDK takes a second to import: it is when servers are opened
-    from stretto.tools.mcp.connection import McpConnection, Nursery, State
+if TYPE_CHECKING:  # the SDK takes a second to import: it is when there are servers
+    from stretto.tools.mcp.connection import McpConnection, State
     from stretto.tools.mcp.tool import McpTool
 
 
@@ -76,14 +77,11 @@ class McpServers:
         self._loop: EventLoopToken | None = None
 
     async def __aenter__(self) -> Self:
-        from stretto.tools.mcp.connection import McpConnection, Nursery
-
-        self._nursery = nursery = Nursery()
-        await nursery.open()
+        self._nursery = Nursery()
+        await self._nursery.open()
         self._loop = current_token()
-        self._connections = {
-            name: McpConnection(name, config, nursery) for name, config in self._config.servers.items()
-        }
+        if self._config.servers:
+            await self.reconfigure(self._config)
         return self
 
     async def __aexit__(
@@ -168,7 +166,7 @@ class McpServers:
 
         nursery = self._open()
         wanted = config if isinstance(config, McpConfig) else McpConfig.of(config)
-        kept = {name for name, said in wanted.servers.items() if self._config.servers.get(name) == said}
+        kept = {name for name, held in self._connections.items() if wanted.servers.get(name) == held.config}
         closed = [connection for name, connection in self._connections.items() if name not in kept]
         self._connections = {
             name: self._connections[name] if name in kept else McpConnection(name, said, nursery)

@@ -25,7 +25,7 @@ class UnknownServer(DefinitionError):
     def __init__(self, server: str, known: Iterable[str]) -> None:
         known = sorted(known)
         near = get_close_matches(server, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there is {listed(known)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {listed(known)}" if known else "none is configured"
         super().__init__(f"no MCP server is called {server!r}: {hint}")
         self.server, self.known = server, tuple(known)
 
