@@ -173,8 +173,9 @@ def _post(
 
     async def post() -> Waiting:
         from stretto.cli.places import existing, find_run
-        from stretto.cli.requests import choose, find_request, waiting, whole
+        from stretto.cli.requests import choose, find_request, waiting
         from stretto.cli.steering import user
+        from stretto.stores.questions import whole
 
         async with existing(place) as store:
             run_id = await find_run(store, text)

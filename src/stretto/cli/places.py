@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from stretto.core.codec import decode
-from stretto.core.errors import DefinitionError, RunNotFound, StoreError
-from stretto.core.events import EVENTS, ErrorRecord, Event
-from stretto.core.journal import Line
+from stretto.core.errors import DefinitionError, RunNotFound
 
 if TYPE_CHECKING:
     from stretto.stores.store import Store
@@ -65,21 +61,3 @@ async def find_run(store: Store, text: str) -> str:
             raise RunNotFound(text)
         return runs[0].id
     return await store.find(text)
-
-
-async def told(store: Store, run_id: str) -> list[Event]:
-    """Returns a run's events with their values as plain JSON: no code of the user's is imported to look at them."""
-    return [plain_event(line) for line in await store.lines(run_id, full=False)]
-
-
-def plain_event(line: Line) -> Event:
-    """Returns a line's event; where ``decode`` would make objects, their JSON form stands."""
-    if line.kind not in EVENTS:
-        return decode(*line[1:])  # which says what is wrong with it
-    held: dict[str, Any] = json.loads(line.data)
-    if held.get("error") is not None:
-        held["error"] = ErrorRecord(**held["error"])
-    try:
-        return EVENTS[line.kind](path=line.path, at=line.at, **held)
-    except TypeError as error:
-        raise StoreError(f"line {line.seq} of the log cannot be read ({error}); a newer version wrote it") from None

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
-from stretto.cli.places import plain_event
 from stretto.cli.values import readable, short
-from stretto.core.decisions import Decisions
 from stretto.core.errors import DefinitionError, StoreError, listed
-from stretto.core.events import TERMINAL, Asked, Event
+from stretto.core.events import Asked
 from stretto.monitoring.labels import clean
 from stretto.monitoring.units import duration_text
+from stretto.stores.questions import unanswered
 
 if TYPE_CHECKING:
     from stretto.stores.store import Store
@@ -62,21 +61,6 @@ def deadline_of(asked: Asked) -> float:
     return math.inf if asked.timeout is None or not asked.asked_at else asked.asked_at + asked.timeout
 
 
-async def unanswered(store: Store, run_id: str) -> list[Asked]:
-    """Returns the questions of a run that nobody has answered, neither in its log nor in its mailbox."""
-    from stretto.stores.store import PEOPLE
-
-    lines = await store.lines(run_id, full=False, kinds=PEOPLE)
-    events: list[Event] = [plain_event(line) for line in lines]
-    if opened := Decisions.of(events).open:
-        first = next(line.seq for line in lines if line.path == opened[0].path)
-        ends = await store.lines(run_id, first, full=False, kinds={*TERMINAL, "step_abandoned"})
-        merged = sorted([*lines, *ends], key=lambda line: line.seq)
-        opened = Decisions.of(plain_event(line) for line in merged).open
-    posted = await store.answers(run_id) if opened else {}
-    return [one for one in opened if one.request_id not in posted]
-
-
 async def waiting(store: Store, run_id: str | None = None) -> list[Waiting]:
     """Returns what runs ask (one of them, or all), the oldest first."""
     if run_id is None:
@@ -90,13 +74,6 @@ async def waiting(store: Store, run_id: str | None = None) -> list[Waiting]:
         for asked in await unanswered(store, run.id)
     ]
     return sorted(found, key=lambda one: one.asked.asked_at)
-
-
-async def whole(store: Store, run_id: str, asked: Asked) -> Asked:
-    """Returns a request with its value, however large."""
-    lines = await store.lines(run_id, kinds={"asked"})
-    events = [plain_event(line) for line in lines]
-    return next(e for e in reversed(events) if isinstance(e, Asked) and e.request_id == asked.request_id)
 
 
 def find_request(run_id: str, found: Sequence[Asked], named: str | None) -> Asked:

@@ -27,8 +27,9 @@ ERRORS = 10
 
 def load(run_id: str, place: str | None) -> tuple[RunSummary, list[Event]]:
     """Returns a run's summary and its events; raises ``RunNotFound`` and what the store raises."""
-    from stretto.cli.places import existing, find_run, told
+    from stretto.cli.places import existing, find_run
     from stretto.runtime.loop import drive
+    from stretto.stores.plain import told
 
     async def look() -> tuple[RunSummary, list[Event]]:
         async with existing(place) as store:

@@ -89,7 +89,8 @@ def answer(
 
     async def post() -> tuple[str, list[Asked], str | None]:
         from stretto.cli.places import existing, find_run
-        from stretto.cli.requests import find_request, read_reply, unanswered
+        from stretto.cli.requests import find_request, read_reply
+        from stretto.stores.questions import unanswered
 
         async with existing(store) as opened:
             found = await find_run(opened, run_id)
