@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from stretto.agents.agent import Agent
 from stretto.agents.report import Report
@@ -20,7 +19,7 @@ from stretto.configuring.agent_room import AgentRoom
 from stretto.core.archive import Conversation, NotKept, StoredMessage
 from stretto.core.errors import DefinitionError
 from stretto.core.outcome import Completed
-from stretto.models.messages import Message, assistant_message, user_message
+from stretto.models.messages import Message, assistant_message, role_of, user_message
 from stretto.monitoring.units import count_text
 
 LABEL = "stretto.conversation"
@@ -146,14 +145,6 @@ def _left(text: str, finished: Finished) -> str:
     """Returns what is kept of an answer that did not come to its end."""
     how = f"[no further answer: {finished.outcome.status.replace('_', ' ')}]"
     return f"{text.rstrip()}\n\n{how}" if text.strip() else how
-
-
-def role_of(message: Message) -> Literal["user", "assistant", "tool"]:
-    """Returns who says a message: the user, the agent, or the tools that it called."""
-    if message.get("kind") == "response":
-        return "assistant"
-    kinds = {part.get("part_kind") for part in message.get("parts", ())}
-    return "tool" if "tool-return" in kinds else "user"
 
 
 def new_conversation(agent_id: str) -> Conversation:

@@ -141,3 +141,11 @@ def calls_of(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
             text = given if isinstance(given, str) else json.dumps(given if given is not None else {})
             calls.append(ToolCall(part["tool_call_id"], part["tool_name"], text))
     return tuple(calls)
+
+
+def role_of(message: Message) -> Literal["user", "assistant", "tool"]:
+    """Returns who says a message: the user, the agent, or the tools that it called."""
+    if message.get("kind") == "response":
+        return "assistant"
+    kinds = {part.get("part_kind") for part in message.get("parts", ())}
+    return "tool" if "tool-return" in kinds else "user"

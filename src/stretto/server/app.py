@@ -35,9 +35,9 @@ from stretto.server.routes import (
 from stretto.stores.store import Store
 
 ROUTERS = (
-    workflows.router, events.router, runs.router, agents.router, models.router, providers.router, mcp_servers.router,
-    memories.router, prompts.router, settings.router, validations.router, questions.router, tasks.router,
-    transfer.router, health.router, ag_ui.router, openai.router,
+    workflows.router, workflows.queue, events.router, runs.router, agents.router, models.router, providers.router,
+    mcp_servers.router, memories.router, prompts.router, settings.router, validations.router, questions.router,
+    tasks.router, transfer.router, health.router, ag_ui.router, openai.router,
 )  # fmt: skip
 
 

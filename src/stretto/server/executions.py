@@ -2,72 +2,381 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+import os
+import time
+import uuid
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import anyio
+import anyio.lowlevel
 
 from stretto.configuring.agent_room import AgentRoom
 from stretto.configuring.settings import Settings
+from stretto.core.archive import NotKept
+from stretto.core.errors import StoreError
+from stretto.core.events import Asked, Event, RunEnded
+from stretto.core.outcome import Failed
 from stretto.core.records import ExecutionRow
 from stretto.core.step import Step
-from stretto.runtime.run import Run
+from stretto.runtime.run import Run, RunSettings
 from stretto.runtime.supervisor import Supervisor
+from stretto.server.conversation import keep_answer
 from stretto.server.hub import Hub
+from stretto.server.preparation import prepare
 from stretto.server.projection import Projector
 from stretto.stores.store import Store
 
-LABEL = "stretto.workflow"
-"""The label by which a run says which workflow it carries out."""
-RETAINED = 256
-"""How many of a run's events stay in memory once they are on disk."""
+OnChange = Literal["refuse", "accept"]
+AT_ONCE = 8
+"""How many executions run at once for each processor, unless the settings say it: most of them wait for models."""
+OWED = 2.0
+"""After so many seconds the server tries again to write what a store did not take."""
+OVER = frozenset({"completed", "error", "cancelled", "interrupted"})
+"""The states of an execution that has ended, or waits for somebody to say that it goes on."""
+log = logging.getLogger("stretto.server")
+
+
+class Stopping(StoreError):
+    """A server that stops takes nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping and takes nothing more; ask again when it is back")
+
+
+class WorkflowGoes(StoreError):
+    """A workflow that is being deleted takes nothing more."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"workflow {id!r} is being deleted and takes nothing more; create another one")
+        self.id = id
+
+
+@dataclass
+class Live:
+    """An execution that is carried out here."""
+
+    row: ExecutionRow
+    on_change: OnChange = "refuse"
+    run: Run[Any] | None = None
+    cancelled: str = ""
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def counts(self) -> bool:
+        """Says whether it takes room: one that waits for people does not."""
+        return self.run is None or not self.run.questions
 
 
 class Executions:
-    """Starts what is queued when there is room, follows what runs, and says when it is over."""
+    """Starts what is queued when there is room, follows what runs, and says when it is over.
+
+    Of one workflow one execution runs at a time, in the order in which they were asked for.
+    """
 
     def __init__(
         self, *, store: Store, room: AgentRoom, supervisor: Supervisor, hub: Hub, projector: Projector,
         settings: Settings,
     ) -> None:  # fmt: skip
-        self._store, self._room, self._supervisor = store, room, supervisor
+        self._store, self._records, self._room, self._supervisor = store, store.records, room, supervisor
         self._hub, self._projector, self._settings = hub, projector, settings
-        self._runs: dict[str, Run[Any]] = {}
+        self._live: dict[str, Live] = {}
+        self._steps: dict[str, Run[Any]] = {}
+        self._waiting: list[anyio.Event] = []
+        self._over: dict[str, anyio.Event] = {}
+        self._accepted: set[str] = set()
+        self._owed: dict[str, str] = {}
+        self._held: set[str] = set()
+        self._starting = anyio.Lock()
+        self._wake = anyio.Event()
+        self._closing = False
 
-    async def open(self) -> None:
-        """Goes on with what was running when the last server ended, and starts what is queued."""
-
-    async def close(self) -> None:
-        """Starts nothing more; waits a while for what runs, and leaves the rest so that it can go on."""
+    # -- what is asked for ---------------------------------------------------------------------------------------------
 
     async def ask(
         self, workflow_id: str, message: str, agent_id: str, locale: str = "", rerun: Mapping[str, Any] | None = None
     ) -> ExecutionRow:
-        """Queues an execution, and returns when that is on disk; it starts as soon as there is room."""
-        raise NotImplementedError
+        """Queues an execution, and returns when that is on disk; it starts as soon as there is room.
+
+        Raises ``NotKept`` for a workflow that is not there, ``StoreError`` when the server stops.
+        """
+        if self._closing:
+            raise Stopping
+        if workflow_id in self._held:
+            raise WorkflowGoes(workflow_id)
+        row = await self._records.add_execution(
+            ExecutionRow(
+                run_id=uuid.uuid4().hex, workflow_id=workflow_id, message=message, agent_id=agent_id, locale=locale,
+                created_at=time.time(), rerun=rerun,
+            )
+        )  # fmt: skip
+        self._tell(row)
+        self._awake()
+        return row
 
     async def wait(self, run_id: str) -> ExecutionRow:
-        """Waits until an execution is over, and returns how it ended."""
-        raise NotImplementedError
-
-    async def cancel(self, workflow_id: str) -> bool:
-        """Cancels what runs of a workflow; returns False when nothing does."""
-        raise NotImplementedError
+        """Waits until an execution is over, and returns how it ended; raises ``NotKept`` when it was withdrawn."""
+        while True:
+            over = self._over.setdefault(run_id, anyio.Event())
+            row = await self._records.execution(run_id)
+            if row.status in OVER:
+                return row
+            await over.wait()
 
     async def edit(self, run_id: str, message: str) -> ExecutionRow:
         """Changes a message that is queued; raises ``StoreError`` when it is not any more."""
-        raise NotImplementedError
+        row = await self._records.change_execution(run_id, expected=["queued"], message=message)
+        self._tell(row)
+        return row
 
     async def withdraw(self, run_id: str) -> None:
         """Removes a message that is queued; raises ``StoreError`` when it is not any more."""
-        raise NotImplementedError
+        row = await self._records.execution(run_id)
+        await self._records.delete_execution(run_id)
+        self._accepted.discard(run_id)
+        self._is_over(run_id)
+        self._tell(row, "withdrawn")
 
-    async def resume(self, run_id: str, *, on_change: str = "refuse") -> ExecutionRow:
-        """Goes on with an execution that was interrupted."""
-        raise NotImplementedError
+    async def cancel(self, workflow_id: str, reason: str = "cancelled by the user") -> bool:
+        """Cancels what runs of a workflow and waits for its end; returns False when nothing runs."""
+        async with self._starting:  # what is being started has started
+            found = [live for live in self._live.values() if live.row.workflow_id == workflow_id]
+        for live in found:
+            await self._cancel(live, reason)
+        return bool(found)
+
+    @asynccontextmanager
+    async def held(self, workflow_id: str) -> AsyncGenerator[None]:
+        """Keeps a workflow from being asked for anything, and from starting anything, inside the block."""
+        async with self._starting:
+            self._held.add(workflow_id)
+        try:
+            yield
+        finally:
+            self._held.discard(workflow_id)
+            self._awake()
+
+    async def cancel_run(self, run_id: str, reason: str = "cancelled by the user") -> bool:
+        """Cancels a run of this server and waits for its end; returns False when it does not run here."""
+        if (live := self._live.get(run_id)) is not None:
+            await self._cancel(live, reason)
+            return True
+        run = self._steps.get(run_id)
+        if run is not None:
+            run.cancel(reason)
+            await run.ended.wait()
+        return run is not None
+
+    async def _cancel(self, live: Live, reason: str) -> None:
+        live.cancelled = reason
+        if live.run is not None:
+            live.run.cancel(reason)
+        await live.over.wait()
+
+    async def resume(self, run_id: str, *, on_change: OnChange = "refuse") -> ExecutionRow:
+        """Goes on with an execution that was interrupted, as soon as there is room.
+
+        With ``on_change="accept"`` also if its agent has changed meanwhile. Raises ``StoreError`` when it is not
+        interrupted.
+        """
+        row = await self._records.change_execution(run_id, expected=["interrupted"], status="queued", error=None)
+        if on_change == "accept":
+            self._accepted.add(run_id)
+        self._tell(row)
+        self._awake()
+        return row
+
+    # -- what runs -----------------------------------------------------------------------------------------------------
+
+    @property
+    def limit(self) -> int:
+        """How many executions run at once at the most."""
+        return self._room.settings.server.max_concurrent_workflows or AT_ONCE * (os.cpu_count() or 1)
+
+    @property
+    def running(self) -> int:
+        """How many runs are under way, those that wait for people included."""
+        return len(self._live) + len(self._steps)
 
     def run(self, run_id: str) -> Run[Any] | None:
         """Returns the live run of an execution or of a library workflow, None when it does not run here."""
-        return self._runs.get(run_id)
+        live = self._live.get(run_id)
+        return self._steps.get(run_id) if live is None else live.run
 
-    async def start_step(self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None) -> str:
-        """Starts a run of a library workflow, and returns its id; it counts for the limit of what runs at once."""
-        raise NotImplementedError
+    async def start_step(
+        self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None, resume: Iterable[Event] = ()
+    ) -> str:
+        """Starts a run that belongs to no workflow as soon as there is room, and returns its id."""
+        while not self._has_room():
+            turn = anyio.Event()
+            self._waiting.append(turn)
+            await turn.wait()
+        if self._closing:
+            raise Stopping
+        chosen: RunSettings = {**self._room.run_settings(), "labels": dict(labels or {}), "resume": resume}
+        run = self._supervisor.start(step, input, **chosen)
+        self._steps[run.id] = run
+        self._supervisor.beside(partial(self._step_over, run), f"waiting for run {run.id}")
+        return run.id
+
+    async def _step_over(self, run: Run[Any]) -> None:
+        try:
+            await run.ended.wait()
+        finally:
+            del self._steps[run.id]
+            self._awake()
+
+    def _has_room(self) -> bool:
+        taken = sum(live.counts for live in self._live.values()) + sum(
+            not run.questions for run in self._steps.values()
+        )
+        return taken < self.limit or self._closing
+
+    # -- from the first to the last ------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Goes on with what was running when the last server ended, and starts what is queued."""
+        for row in await self._records.executions(statuses=["running"]):
+            self._begin(Live(row))
+        self._supervisor.beside(self._dispatch, "starting what is queued")
+
+    async def close(self) -> None:
+        """Starts nothing more; waits a while for what runs, and leaves the rest so that it can go on."""
+        self._closing = True
+        self._awake()
+        with anyio.move_on_after(self._settings.server.grace):
+            for live in list(self._live.values()):
+                await live.over.wait()
+            for run in list(self._steps.values()):
+                await run.ended.wait()
+        for run in self._supervisor.runs:
+            run.suspend("the server stops")
+        for live in list(self._live.values()):
+            await live.over.wait()
+
+    def _awake(self) -> None:
+        wake, self._wake = self._wake, anyio.Event()
+        wake.set()
+
+    async def _dispatch(self) -> None:
+        while True:
+            wake = self._wake
+            await self._pay()
+            try:
+                await self._start_queued()
+            except StoreError as error:
+                log.error("the queue cannot be read: %s", error)
+            with anyio.move_on_after(OWED if self._owed else None):
+                await wake.wait()
+
+    async def _start_queued(self) -> None:
+        while self._waiting and self._has_room():
+            self._waiting.pop(0).set()
+            await anyio.lowlevel.checkpoint()
+        if self._closing or not self._has_room():
+            return
+        busy = {live.row.workflow_id for live in self._live.values()}
+        for row in await self._records.executions(statuses=["queued"]):
+            if self._closing or not self._has_room():
+                return
+            if row.workflow_id not in busy:
+                busy.add(row.workflow_id)
+                async with self._starting:
+                    if row.workflow_id not in self._held:
+                        await self._start(row)
+
+    async def _start(self, row: ExecutionRow) -> None:
+        try:
+            begun = await self._records.change_execution(
+                row.run_id, expected=["queued"], status="running", started_at=row.started_at or time.time()
+            )
+        except (NotKept, StoreError):  # it was withdrawn, or its workflow deleted, a moment ago
+            return
+        self._begin(Live(begun, on_change="accept" if row.run_id in self._accepted else "refuse"))
+        self._accepted.discard(row.run_id)
+
+    def _begin(self, live: Live) -> None:
+        self._live[live.row.run_id] = live
+        self._tell(live.row)
+        self._supervisor.beside(partial(self._carry_out, live), f"carrying out {live.row.run_id}")
+
+    async def _carry_out(self, live: Live) -> None:
+        run_id = live.row.run_id
+        try:
+            await self._follow(live)
+        except StoreError as error:
+            log.error("execution %s: %s", run_id, error)
+            self._owed[run_id] = str(error)
+        finally:
+            del self._live[run_id]
+            live.over.set()
+            self._is_over(run_id)
+            self._awake()
+
+    async def _follow(self, live: Live) -> None:
+        """Runs an execution, tells what it does, and keeps what came of it."""
+        row = live.row
+        prepared = await prepare(self._store, self._room, row, live.on_change)
+        publisher = self._hub.publisher(row.workflow_id, row.run_id, row.ordinal)
+        projection = self._projector.projection(row)
+        ended: RunEnded | None = None
+        run = live.run = self._supervisor.start(prepared.step, prepared.task, **prepared.settings)
+        if live.cancelled:
+            run.cancel(live.cancelled)
+        async for events in run.batches():
+            publisher.take(events)
+            projection.take(events)
+            if any(isinstance(event, Asked) for event in events):
+                self._awake()
+            if isinstance(events[-1], RunEnded):
+                ended = events[-1]
+            elif publisher.pause:
+                await anyio.sleep(publisher.pause)
+        await run.ended.wait()
+        try:
+            await self._projector.settle(projection)
+            if ended is not None:
+                await keep_answer(self._store, row, ended)
+            elif isinstance(run.outcome, Failed):
+                await self._interrupted(row.run_id, str(run.outcome.error))
+        finally:
+            publisher.close()
+        self._tell(await self._records.execution(row.run_id))
+
+    async def _interrupted(self, run_id: str, why: str) -> None:
+        """Keeps that an execution could not go on; it waits for somebody to say what shall become of it."""
+        row = await self._records.change_execution(run_id, expected=["running"], status="interrupted", error=why)
+        told = {"workflow_id": row.workflow_id, "run_id": run_id, "status": "error", "error": why}
+        self._hub.announce("workflow_complete", told)
+
+    async def _pay(self) -> None:
+        """Writes how executions ended whose store did not take it when they did."""
+        for run_id, why in list(self._owed.items()):
+            try:
+                await self._interrupted(run_id, why)
+            except NotKept:
+                pass  # somebody has deleted it
+            except StoreError as error:
+                if (await self._standing(run_id)) == "running":
+                    log.error("execution %s cannot be written yet: %s", run_id, error)
+                    return
+            del self._owed[run_id]
+            self._is_over(run_id)
+
+    async def _standing(self, run_id: str) -> str:
+        try:
+            return (await self._records.execution(run_id)).status
+        except StoreError:
+            return "running"
+
+    def _is_over(self, run_id: str) -> None:
+        if (over := self._over.pop(run_id, None)) is not None:
+            over.set()
+
+    def _tell(self, row: ExecutionRow, status: str = "") -> None:
+        told = {"workflow_id": row.workflow_id, "run_id": row.run_id, "status": status or row.status}
+        self._hub.announce("workflow_update", told)

@@ -55,7 +55,7 @@ async def open_house(
         executions = Executions(
             store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, settings=settings
         )
-        service = WorkflowService(store=store, room=room, executions=executions, settings=settings)
+        service = WorkflowService(store=store, room=room, executions=executions, hub=hub, settings=settings)
         supervisor.beside(projector.work, "writing rows")
         await executions.open()
         try:

@@ -1,7 +1,203 @@
-"""The operations on workflows."""
+"""The operations on workflows: the commands of the contract, and their queues."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Any
 
-router = APIRouter(tags=["Workflows"])
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from stretto.agents.result import WorkflowResult
+from stretto.agents.workflow_state import Workflow, WorkflowFullState
+from stretto.core.records import ExecutionRow, ExecutionState, WorkflowState
+from stretto.server.dependencies import Here, Limit, Offset, Page, RunId, Text, WorkflowId
+from stretto.server.full_state import state_json
+from stretto.server.problems import answers
+from stretto.server.service import LOCALE, MESSAGE, NAME
+
+router = APIRouter(prefix="/api/workflows", tags=["Workflows"])
+queue = APIRouter(prefix="/api/queue", tags=["Workflows"])
+
+
+class NewWorkflow(BaseModel):
+    """A workflow to be created: a conversation with an agent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text = Field(min_length=1, max_length=NAME, examples=["Survey of the repository"])
+    agent_id: Text = Field(min_length=1, max_length=128, examples=["surveyor"])
+
+
+class Created(BaseModel):
+    """What was created."""
+
+    id: str
+
+
+class NewName(BaseModel):
+    """Another name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text = Field(min_length=1, max_length=NAME)
+
+
+class NewMessage(BaseModel):
+    """A message to be executed; without an ``agent_id`` the workflow's own agent answers it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: Text = Field(min_length=1, max_length=MESSAGE, examples=["What is in this repository?"])
+    agent_id: Text | None = Field(None, min_length=1, max_length=128)
+    locale: Text = Field("", max_length=LOCALE, examples=["en"])
+
+
+class EditedMessage(BaseModel):
+    """The other words of a message that is queued."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: Text = Field(min_length=1, max_length=MESSAGE)
+
+
+class Execution(BaseModel):
+    """One message of a workflow and how its execution stands; times are in seconds since the Unix epoch."""
+
+    run_id: str
+    workflow_id: str
+    message: str
+    agent_id: str
+    locale: str
+    ordinal: int
+    status: ExecutionState
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    error: str | None
+    rerun: dict[str, Any] | None
+    tokens_input: int
+    tokens_output: int
+    cost_usd: float | None
+    model_id: str | None
+
+
+class Stopped(BaseModel):
+    """Whether anything ran that could be cancelled."""
+
+    cancelled: bool
+
+
+def execution_of(row: ExecutionRow) -> Execution:
+    """Returns an execution as operations tell it."""
+    return Execution.model_validate({name: getattr(row, name) for name in Execution.model_fields})
+
+
+@router.post("", operation_id="create_workflow", status_code=201, responses=answers(404))
+async def create_workflow(house: Here, body: NewWorkflow) -> Created:
+    """Creates a workflow: a conversation with an agent, whose every message is an execution."""
+    return Created(id=await house.service.create_workflow(body.name, body.agent_id))
+
+
+@router.get("", operation_id="load_workflows")
+async def load_workflows(
+    house: Here,
+    text: Annotated[Text | None, Query(max_length=256, description="A part of the name or the agent.")] = None,
+    status: WorkflowState | None = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Page[Workflow]:
+    """Lists workflows, the one that changed last first."""
+    found, total = await house.service.load_workflows(text=text, status=status, limit=limit, offset=offset)
+    return Page[Workflow](items=found, total=total, limit=limit, offset=offset)
+
+
+@router.get("/{workflow_id}", operation_id="load_workflow", responses=answers(404))
+async def load_workflow(house: Here, workflow_id: WorkflowId) -> Workflow:
+    """Tells of one workflow."""
+    return await house.service.load_workflow(workflow_id)
+
+
+@router.patch("/{workflow_id}", operation_id="rename_workflow", responses=answers(404))
+async def rename_workflow(house: Here, workflow_id: WorkflowId, body: NewName) -> Workflow:
+    """Gives a workflow another name."""
+    return await house.service.rename_workflow(workflow_id, body.name)
+
+
+@router.delete("/{workflow_id}", operation_id="delete_workflow", status_code=204, responses=answers(404, 409))
+async def delete_workflow(house: Here, workflow_id: WorkflowId) -> Response:
+    """Removes a workflow with all that is its own; what runs of it is cancelled first."""
+    await house.service.delete_workflow(workflow_id)
+    return Response(status_code=204)
+
+
+@router.post("/{workflow_id}/execute", operation_id="execute_workflow", responses=answers(404, 409, 502, 504))
+async def execute_workflow(house: Here, workflow_id: WorkflowId, body: NewMessage) -> WorkflowResult:
+    """Executes a message, waits for its end, and returns its result."""
+    return await house.service.execute_workflow(workflow_id, body.message, body.agent_id, body.locale)
+
+
+@router.post(
+    "/{workflow_id}/execute/stream", operation_id="execute_workflow_streaming", status_code=202,
+    responses=answers(404, 409),
+)  # fmt: skip
+async def execute_workflow_streaming(house: Here, workflow_id: WorkflowId, body: NewMessage) -> Execution:
+    """Takes a message, which is on disk when this answers; what is done for it is told by the stream of events."""
+    asked = await house.service.execute_workflow_streaming(workflow_id, body.message, body.agent_id, body.locale)
+    return execution_of(asked)
+
+
+@router.post("/{workflow_id}/cancel", operation_id="cancel_workflow_streaming", responses=answers(404))
+async def cancel_workflow_streaming(house: Here, workflow_id: WorkflowId) -> Stopped:
+    """Cancels what runs of a workflow, all the way down; it has ended when this answers."""
+    return Stopped(cancelled=await house.service.cancel_workflow_streaming(workflow_id))
+
+
+@router.get(
+    "/{workflow_id}/state", operation_id="load_workflow_full_state", response_model=WorkflowFullState,
+    responses=answers(404, 504),
+)  # fmt: skip
+async def load_workflow_full_state(
+    house: Here,
+    workflow_id: WorkflowId,
+    limit: Annotated[
+        int | None, Query(ge=1, le=100_000, description="How many of each kind, the last ones; all without it.")
+    ] = None,
+) -> Response:
+    """Tells everything that is known of a workflow."""
+    return Response(await state_json(house.store, workflow_id.lower(), limit=limit), media_type="application/json")
+
+
+@router.get("/{workflow_id}/executions", operation_id="list_executions", responses=answers(404))
+async def list_executions(
+    house: Here,
+    workflow_id: WorkflowId,
+    status: Annotated[list[ExecutionState] | None, Query(description="How they stand; all without it.")] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> list[Execution]:
+    """Lists the messages of a workflow and how their executions stand, in their order; queued ones are the queue."""
+    row = await house.store.records.workflow(workflow_id.lower())
+    found = await house.store.records.executions(
+        workflow_id=row.id, statuses=tuple(status or ()), limit=limit, offset=offset
+    )
+    return [execution_of(each) for each in found]
+
+
+@queue.get("", operation_id="load_queue")
+async def load_queue(house: Here) -> list[Execution]:
+    """Lists what is queued and what runs, of all workflows, in the order in which it was asked for."""
+    found = await house.store.records.executions(statuses=["queued", "running"], limit=1000)
+    return [execution_of(each) for each in found]
+
+
+@queue.patch("/{run_id}", operation_id="edit_queued_message", responses=answers(404, 409))
+async def edit_queued_message(house: Here, run_id: RunId, body: EditedMessage) -> Execution:
+    """Changes the words of a message that is queued."""
+    return execution_of(await house.service.edit_queued_message(run_id, body.message))
+
+
+@queue.delete("/{run_id}", operation_id="remove_queued_message", status_code=204, responses=answers(404, 409))
+async def remove_queued_message(house: Here, run_id: RunId) -> Response:
+    """Removes a message that is queued."""
+    await house.executions.withdraw(run_id)
+    return Response(status_code=204)
