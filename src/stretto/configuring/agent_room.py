@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from stretto.agents.agent import Agent
 from stretto.agents.demonstration import Demonstration
 from stretto.agents.registry import AgentRegistry, BrokenAgent
 from stretto.agents.validation import Approvals, ApprovalSettings
 from stretto.configuring.agent_files import KnownAgent, demonstration_of, known_agents
+from stretto.configuring.kept_servers import may_start_programs, read_servers
 from stretto.configuring.model_settings import models_of
 from stretto.configuring.settings import Settings
 from stretto.core.errors import DefinitionError
@@ -34,6 +37,8 @@ class AgentRoom:
     """Everything that agents need, made of settings.
 
     ``agents`` can be used, ``broken`` cannot, and say why. ``note`` says what the demonstration's agents lack.
+    ``configured`` are the servers of files, beside which ``servers`` has those of the archive. Whoever changes what
+    stands in the room holds ``changing`` meanwhile.
     """
 
     settings: Settings
@@ -47,6 +52,8 @@ class AgentRoom:
     servers: McpServers
     note: str = ""
     embedder: Embedder | None = None
+    configured: McpConfig = field(default_factory=McpConfig)
+    changing: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
     def default_agent(self) -> str:
@@ -92,7 +99,8 @@ async def agent_room(settings: Settings, store: Store) -> AsyncGenerator[AgentRo
         await stack.enter_async_context(models)
         shown = demonstration_of(settings)
         config = servers_of(settings, shown.servers)
-        servers = await stack.enter_async_context(McpServers(config))
+        kept = await read_servers(store.archive, programs=may_start_programs(settings.server))
+        servers = await stack.enter_async_context(McpServers(McpConfig({**kept.config.servers, **config.servers})))
         agents, broken = await known_agents(settings, store.archive)
         registry = AgentRegistry(tools=tools, models=models, mcp=servers)
         usable: list[KnownAgent] = []
@@ -113,6 +121,7 @@ async def agent_room(settings: Settings, store: Store) -> AsyncGenerator[AgentRo
             broken=tuple(broken),
             note=shown.note,
             servers=servers,
+            configured=config,
             embedder=None if settings.embedder is None else models.embedder(settings.embedder),
         )
 
