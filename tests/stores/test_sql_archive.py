@@ -13,6 +13,7 @@ from stretto.stores import archive_search, queries
 from stretto.stores.archive_schema import memory
 from stretto.stores.database import database_at
 from stretto.stores.place import version_of_file
+from stretto.stores.schema import VERSIONS
 from stretto.stores.sql import SqlStore
 from stretto.stores.summary import Tally
 from tests.stores.logs import ended, started, step, written
@@ -56,7 +57,7 @@ async def test_a_database_of_the_first_version_keeps_its_runs_and_gets_an_archiv
         await store.archive.add_memory(Memory(id="m1", type="context", content="after the change"))
         assert [held.id for held, _ in await store.archive.match_memories("change")] == ["m1"]
     if kind == "sqlite":
-        assert version_of_file(tmp_path / "runs.db") == "0002"
+        assert version_of_file(tmp_path / "runs.db") == VERSIONS[-1]
 
 
 async def test_ten_thousand_memories_are_listed_and_searched_quickly_and_the_search_stays_whole(tmp_path):

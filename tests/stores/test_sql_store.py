@@ -356,7 +356,7 @@ async def test_a_newer_database_is_refused(path):
         await keep(store, "r1")
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("UPDATE stretto_version SET version_num = '9999'")
-    assert "a newer Stretto made it (version 9999; this one knows versions up to 0002)" in await refusal_of(path)
+    assert "a newer Stretto made it (version 9999; this one knows versions up to 0003)" in await refusal_of(path)
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("DELETE FROM stretto_version")
     assert "holds 0 versions instead of one" in await refusal_of(path)

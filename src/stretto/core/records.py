@@ -185,6 +185,16 @@ class Records(ABC):
         """Returns a workflow's rows of one table, in the order of their creation."""
 
     @abstractmethod
+    async def row_texts(
+        self, table: RowTable, workflow_id: str, *, limit: int | None = None, offset: int = 0
+    ) -> list[str]:
+        """Returns what ``rows`` does, each row as its JSON text, which nobody has to decode to pass it on."""
+
+    @abstractmethod
+    async def row_counts(self, workflow_id: str) -> dict[RowTable, int]:
+        """Returns how many rows a workflow has in each table."""
+
+    @abstractmethod
     async def row(self, table: RowTable, id: str) -> Row:
         """Returns one row; it also tells ``workflow_id`` and ``run_id``."""
 
@@ -192,4 +202,4 @@ class Records(ABC):
     async def find_rows(
         self, table: RowTable, *, statuses: Collection[str] = (), limit: int = 50, offset: int = 0
     ) -> Found:
-        """Returns rows of all workflows, newest first; empty ``statuses`` mean all."""
+        """Returns rows of all workflows, newest first, as ``row`` does; empty ``statuses`` mean all."""

@@ -39,6 +39,12 @@ class MemoryArchive(Archive):
         self._talks: dict[str, _Talk] = {}
         self._documents: dict[str, dict[str, tuple[Document, str]]] = {}
 
+    def forget_workflow(self, workflow_id: str) -> None:
+        """Removes the memories, the tasks and the conversation of a workflow."""
+        self._forget([id for id, memory in self._memories.items() if memory.workflow_id == workflow_id])
+        self._todos.pop(workflow_id, None)
+        self._talks.pop(workflow_id, None)
+
     # -- memories ------------------------------------------------------------------------------------------------------
 
     async def add_memory(self, memory: Memory) -> None:

@@ -11,6 +11,7 @@ from stretto.core.journal import Line
 from stretto.core.step import Answer
 from stretto.stores.archive_memory import MemoryArchive
 from stretto.stores.owner import is_alive
+from stretto.stores.records_memory import MemoryRecords
 from stretto.stores.store import KEPT_DURATIONS, Store, answer_of, check_answerable, no_reader, not_claimed
 from stretto.stores.summary import OPEN, RunSummary, Status, Tally
 from stretto.stores.values import LARGE, cut
@@ -44,10 +45,15 @@ class MemoryStore(Store):
         self._claims = 0
         self._closed = False
         self._archive = MemoryArchive(self._check_open)
+        self._records = MemoryRecords(self._check_open, self._forget)
 
     @property
     def archive(self) -> MemoryArchive:
         return self._archive
+
+    @property
+    def records(self) -> MemoryRecords:
+        return self._records
 
     async def claim(self, run_id: str, owner: str) -> int:
         self._check_open()
@@ -167,6 +173,15 @@ class MemoryStore(Store):
 
     async def close(self) -> None:
         self._closed = True
+
+    def _forget(self, workflow_id: str, run_ids: Sequence[str]) -> None:
+        held = [self._kept[run_id] for run_id in run_ids if run_id in self._kept]
+        for kept in held:
+            if kept.owner is not None and kept.alive:
+                raise RunBusy(kept.tally.id, kept.owner)
+        for kept in held:
+            del self._kept[kept.tally.id]
+        self._archive.forget_workflow(workflow_id)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """Every version that this code can open, the newest last; ``migrations/versions`` leads from one to the next."""
 VERSION_TABLE = "stretto_version"
 """The table that holds the version, and by which a database is known to be ours."""

@@ -18,6 +18,7 @@ from stretto.stores.archive_sql import SqlArchive
 from stretto.stores.database import database_at
 from stretto.stores.owner import BEAT
 from stretto.stores.place import default_place
+from stretto.stores.records_sql import SqlRecords
 from stretto.stores.store import Store, answer_of, not_claimed
 from stretto.stores.summary import RunSummary, Status
 
@@ -49,6 +50,7 @@ class SqlStore(Store):
         self._claims: dict[str, _Claim] = {}
         self._appending = anyio.Lock()
         self._archive = SqlArchive(self._database)
+        self._records = SqlRecords(self._database)
 
     @classmethod
     def default(cls) -> Self:
@@ -58,6 +60,10 @@ class SqlStore(Store):
     @property
     def archive(self) -> SqlArchive:
         return self._archive
+
+    @property
+    def records(self) -> SqlRecords:
+        return self._records
 
     @property
     def place(self) -> str:

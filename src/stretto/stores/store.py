@@ -36,9 +36,9 @@ class Store(Journal):
         """What is kept beside the runs: memories, tasks, conversations and documents."""
 
     @property
+    @abstractmethod
     def records(self) -> Records:
         """What a server keeps of workflows beside the runs."""
-        raise StoreError("this store keeps no records of workflows")
 
     @abstractmethod
     async def runs(
