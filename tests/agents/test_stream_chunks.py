@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto import step
-from stretto.agents import ChunkFold, StreamChunk, WorkflowComplete, workflow_state
+from stretto.agents import ChunkFold, StreamChunk, ValidationRequired, WorkflowComplete, workflow_state
 from stretto.agents.agent import Agent
 from stretto.agents.plan_mode import PLAN_TOOL
+from stretto.agents.stream_chunks import Told
 from stretto.core.codec import decode, encode
 from stretto.core.events import Asked, Event, ModelDelta, Progress, StepStarted
 from stretto.core.ledger import Usage
@@ -30,7 +31,7 @@ from tests.agents.delegating import agent, batch, calls, delegate, lead, registr
 from tests.agents.desk import Desk, helper, worked
 
 
-def told(log: Sequence[Event], workflow_id: str = "") -> list[StreamChunk | WorkflowComplete]:
+def told(log: Sequence[Event], workflow_id: str = "") -> list[Told]:
     fold = ChunkFold(workflow_id)
     return [chunk for event in log for chunk in fold.take(event)]
 
@@ -286,7 +287,8 @@ def test_a_question_without_a_form_offers_its_choices_and_an_approval_is_no_ques
     assert chunk.user_question is not None
     assert chunk.user_question.question_type == "checkbox"
     assert [option["id"] for option in chunk.user_question.options] == ["yes", "no"]
-    assert fold.take(Asked("x", 0.0, "r", "May it?", topic="approval")) == []
+    [required] = fold.take(Asked("x", 0.0, "r", "May it?", topic="approval"))
+    assert isinstance(required, ValidationRequired)
 
 
 def test_progress_of_what_a_sub_agent_does_is_its_progress() -> None:

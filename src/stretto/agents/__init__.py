@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UserQuestion,
         WorkflowComplete,
     )
+    from stretto.agents.stream_validations import ValidationRequired, ValidationResponse
     from stretto.agents.task import Task
     from stretto.agents.validation import ApprovalRule, Approvals, ApprovalSettings, Proposal, Validation, Verdict
     from stretto.agents.workflow_state import (
@@ -69,6 +70,8 @@ __all__ = [
     "UnknownAgent",
     "UserQuestion",
     "Validation",
+    "ValidationRequired",
+    "ValidationResponse",
     "Verdict",
     "Workflow",
     "WorkflowComplete",
@@ -97,6 +100,7 @@ _HOMES = {
     "report": "AgentMetrics Report ReportStatus ToolUse",
     "result": "WorkflowMetrics WorkflowResult WorkflowStatus",
     "stream_chunks": "ChunkFold ChunkType StreamChunk SubAgentStreamMetrics UserQuestion WorkflowComplete",
+    "stream_validations": "ValidationRequired ValidationResponse",
     "task": "Task",
     "validation": "ApprovalRule Approvals ApprovalSettings Proposal Validation Verdict",
     "workflow_state": ("Message ThinkingStep ToolExecution Workflow WorkflowFold WorkflowFullState workflow_state"),

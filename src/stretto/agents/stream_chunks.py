@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 from stretto.agents.call import CallResult
 from stretto.agents.following import Asked, Followed, asked_of, ended_badly, milliseconds
 from stretto.agents.report import Report, ReportStatus
+from stretto.agents.stream_validations import ValidationRequired, ValidationResponse, required_of, response_of
 from stretto.core import events as core
 from stretto.core.events import TERMINAL, Event, Path, parent_of
 from stretto.core.ledger import Ledger
@@ -97,7 +98,7 @@ class StreamChunk:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the chunk as JSON values, without what is None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return news_json(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,23 @@ class WorkflowComplete:
     run_id: str
 
 
-Told: TypeAlias = StreamChunk | WorkflowComplete
+Told: TypeAlias = StreamChunk | WorkflowComplete | ValidationRequired | ValidationResponse
 """What an event gives to tell."""
+
+
+def news_json(told: Told) -> dict[str, Any]:
+    """Returns a piece of news as JSON values, without what is None."""
+    found = {name: value for name in _FIELDS[type(told)] if (value := getattr(told, name)) is not None}
+    for name in _NESTED & found.keys():
+        found[name] = asdict(found[name])
+    return found
+
+
+_FIELDS = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (StreamChunk, WorkflowComplete, ValidationRequired, ValidationResponse)
+}
+_NESTED = {"metrics", "user_question"}
 
 
 class ChunkFold:
@@ -130,7 +146,7 @@ class ChunkFold:
         self._heard: set[Path] = set()
         self._calls: dict[Path, tuple[float, Asked]] = {}
         self._agents: dict[Path, float] = {}
-        self._asked: dict[str, float] = {}
+        self._asked: dict[str, core.Asked] = {}
         self._failed = False
 
     def take(self, event: Event) -> list[Told]:
@@ -157,7 +173,7 @@ class ChunkFold:
                 return self._progressed(event)
             case core.TaskChanged():
                 return [self._task(event)]
-            case core.Asked() if event.topic != "approval":
+            case core.Asked():
                 return [self._question(event)]
             case core.Answered() if event.request_id in self._asked:
                 return [self._answered(event)]
@@ -168,9 +184,12 @@ class ChunkFold:
         return []
 
     def _chunk(self, event: Event, type: ChunkType, *, path: Path | None = None, **told: Any) -> StreamChunk:
-        """Makes a chunk; it bears the ids of the sub-agent to which its path belongs."""
+        """Makes a chunk."""
+        return StreamChunk(chunk_type=type, **self._place(event, event.path if path is None else path), **told)
+
+    def _place(self, event: Event, at: Path) -> dict[str, Any]:
+        """Returns what all news have; they bear the ids of the sub-agent to which their path belongs."""
         self._seq += 1
-        at = event.path if path is None else path
         agent = self._followed.owner(at)
         parent = self._followed.owner(parent_of(at))
         ids: dict[str, Any] = {}
@@ -178,10 +197,10 @@ class ChunkFold:
             started = self._followed.agents[agent]
             parent_id = started.parent_id or self._followed.agents[above].agent_id
             ids = {"sub_agent_id": started.agent_id, "sub_agent_name": started.name, "parent_agent_id": parent_id}
-        return StreamChunk(
-            workflow_id=self._workflow_id, chunk_type=type, seq=self._seq, ts=self._started_at + event.at,
-            run_id=self._run_id, path=at, parent_path=parent or "", **ids, **told,
-        )  # fmt: skip
+        return {
+            "workflow_id": self._workflow_id, "seq": self._seq, "ts": self._started_at + event.at,
+            "run_id": self._run_id, "path": at, "parent_path": parent or "", **ids,
+        }  # fmt: skip
 
     # -- models --------------------------------------------------------------------------------------------------------
 
@@ -308,17 +327,22 @@ class ChunkFold:
             task_status=status, task_priority=event.priority,
         )  # fmt: skip
 
-    def _question(self, event: core.Asked) -> StreamChunk:
-        self._asked[event.request_id] = event.at
+    def _question(self, event: core.Asked) -> Told:
+        self._asked[event.request_id] = event
         self._attempts[event.request_id] += 1
         attempt = self._attempts[event.request_id]
+        if event.topic == "approval":
+            return required_of(event, {**self._place(event, event.path), "attempt": attempt})
         return self._chunk(
             event, ChunkType.USER_QUESTION_START, content=event.question, question_id=event.request_id,
             user_question=_question_of(event), attempt=attempt,
         )  # fmt: skip
 
-    def _answered(self, event: core.Answered) -> StreamChunk:
-        waited = milliseconds(event.at - self._asked.pop(event.request_id))
+    def _answered(self, event: core.Answered) -> Told:
+        asked = self._asked.pop(event.request_id)
+        waited = milliseconds(event.at - asked.at)
+        if asked.topic == "approval":
+            return response_of(event, waited, self._place(event, event.path))
         outcome = "timeout" if event.by == "timeout" else "skipped" if event.choice == "skip" else "answered"
         return self._chunk(
             event, ChunkType.USER_QUESTION_COMPLETE, question_id=event.request_id, duration=waited, outcome=outcome
