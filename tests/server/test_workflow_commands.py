@@ -195,7 +195,7 @@ async def test_an_execution_that_takes_too_long_is_cancelled_and_says_so(serve: 
         workflow_id = await served.create()
         answer = await served.client.post(f"/api/workflows/{workflow_id}/execute", json={"message": "m"})
         assert answer.status_code == 504
-        assert answer.json()["code"] == "execution_timeout"
+        assert answer.json()["code"] == "timeout"
         done = (await served.client.get(f"/api/workflows/{workflow_id}/executions")).json()
         assert done[0]["status"] == "cancelled"
 

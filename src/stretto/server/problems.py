@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from stretto.agents.registry import UnknownAgent
 from stretto.core.archive import NotKept
-from stretto.core.errors import DefinitionError, ExecutionError, RunNotFound, StepTimeout, StoreError, StrettoError
+from stretto.core.errors import DefinitionError, ExecutionError, RunNotFound, StoreError, StrettoError
 from stretto.server.request_ids import REQUEST_ID
 
 MEDIA_TYPE = "application/problem+json"
@@ -72,6 +72,10 @@ class Problem(StrettoError):
         self.headers = dict(headers or {})
 
 
+class ExecutionStopped(ExecutionError):
+    """What was waited for was cancelled by somebody."""
+
+
 def answers(*statuses: int, **said: str) -> dict[int | str, dict[str, Any]]:
     """Returns what ``responses=`` of an operation takes for these errors: ``answers(404, 409)``.
 
@@ -116,8 +120,10 @@ def status_of(error: StrettoError) -> tuple[int, str]:
         return (409, "conflict") if error.__cause__ is None else (503, "store_unavailable")
     if isinstance(error, DefinitionError):
         return 422, "invalid"
-    if isinstance(error, StepTimeout):
+    if isinstance(error, TimeoutError):
         return 504, "timeout"
+    if isinstance(error, ExecutionStopped):
+        return 409, "cancelled"
     return (502, "execution_failed") if isinstance(error, ExecutionError) else (500, "internal")
 
 

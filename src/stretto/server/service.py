@@ -19,8 +19,9 @@ from stretto.configuring.settings import Settings
 from stretto.core.errors import DefinitionError, ExecutionError
 from stretto.core.records import ExecutionRow, WorkflowRow, WorkflowState
 from stretto.server.executions import Executions
-from stretto.server.full_state import full_state
+from stretto.server.full_state import full_state, state_json
 from stretto.server.hub import Hub
+from stretto.server.problems import ExecutionStopped
 from stretto.stores.store import Store
 
 NAME, MESSAGE, LOCALE = 256, 100_000, 64
@@ -48,7 +49,7 @@ class ExecutionFailed(ExecutionError):
         self.row = row
 
 
-class ExecutionCancelled(ExecutionError):
+class ExecutionCancelled(ExecutionStopped):
     """An execution was cancelled before it had a result; what was done is kept."""
 
     def __init__(self, row: ExecutionRow) -> None:
@@ -56,7 +57,7 @@ class ExecutionCancelled(ExecutionError):
         self.row = row
 
 
-class ExecutionTimeout(ExecutionError):
+class ExecutionTimeout(ExecutionError, TimeoutError):
     """An execution did not come to its result in time, and was cancelled."""
 
     def __init__(self, run_id: str, seconds: float) -> None:
@@ -65,6 +66,16 @@ class ExecutionTimeout(ExecutionError):
             "execute it as a stream, or set server.execution_timeout"
         )
         self.run_id, self.seconds = run_id, seconds
+
+
+class StateTimeout(ExecutionError, TimeoutError):
+    """Everything that is known of a workflow could not be read in time."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__(
+            f"the state of workflow {workflow_id!r} could not be read within {STATE_TIMEOUT:g} s; ask for a part, limit=100"
+        )
+        self.workflow_id = workflow_id
 
 
 class WorkflowService:
@@ -151,9 +162,16 @@ class WorkflowService:
         self._tell(row.id, "deleted")
 
     async def load_workflow_full_state(self, workflow_id: str) -> WorkflowFullState:
-        """Returns everything that is known of a workflow; raises ``NotKept``, and ``TimeoutError`` after 60 s."""
-        with anyio.fail_after(STATE_TIMEOUT):
+        """Returns everything that is known of a workflow; raises ``NotKept``, and ``StateTimeout`` after 60 s."""
+        with anyio.move_on_after(STATE_TIMEOUT):
             return await full_state(self._store, checked_id(workflow_id))
+        raise StateTimeout(workflow_id)
+
+    async def state_json(self, workflow_id: str, limit: int | None = None) -> bytes:
+        """Returns the same as JSON text, of each kind the last ``limit``."""
+        with anyio.move_on_after(STATE_TIMEOUT):
+            return await state_json(self._store, checked_id(workflow_id), limit=limit)
+        raise StateTimeout(workflow_id)
 
     async def rename_workflow(self, workflow_id: str, name: str) -> Workflow:
         """Gives a workflow another name; raises ``InvalidField`` and ``NotKept``."""

@@ -11,7 +11,6 @@ from stretto.agents.result import WorkflowResult
 from stretto.agents.workflow_state import Workflow, WorkflowFullState
 from stretto.core.records import ExecutionRow, ExecutionState, WorkflowState
 from stretto.server.dependencies import Here, Limit, Offset, Page, RunId, Text, WorkflowId
-from stretto.server.full_state import state_json
 from stretto.server.problems import answers
 from stretto.server.service import LOCALE, MESSAGE, NAME
 
@@ -164,7 +163,7 @@ async def load_workflow_full_state(
     ] = None,
 ) -> Response:
     """Tells everything that is known of a workflow."""
-    return Response(await state_json(house.store, workflow_id.lower(), limit=limit), media_type="application/json")
+    return Response(await house.service.state_json(workflow_id, limit), media_type="application/json")
 
 
 @router.get("/{workflow_id}/executions", operation_id="list_executions", responses=answers(404))
