@@ -80,6 +80,8 @@ class ExecutionRow:
 Row: TypeAlias = Mapping[str, Any]
 """A row that was folded from a log: JSON values by name, with ``id`` (unique in its table) and ``created_at``.
 
+That is seconds since the Unix epoch, or ISO 8601 text with a zone, and is kept as it is.
+
 Rows of ``validation_request`` and ``user_question`` also have a ``status``: pending until somebody has answered.
 """
 
@@ -88,7 +90,8 @@ Rows of ``validation_request`` and ``user_question`` also have a ``status``: pen
 class Fold:
     """What a part of a run's log amounts to: rows that are new or have changed, and how the execution stands now.
 
-    ``lines`` is how many lines of the log have been folded; ``execution`` has the fields of ``ExecutionRow`` that the
+    ``lines`` is how many lines of the log have been folded; ``removed`` are ids of rows that no longer count, as what a
+    model had thought when its answer broke off; ``execution`` has the fields of ``ExecutionRow`` that the
     log tells (``status``, ``started_at``, ``ended_at``, ``error``, ``result``, tokens, cost, model).
     """
 
@@ -96,6 +99,7 @@ class Fold:
     workflow_id: str
     lines: int
     rows: Mapping[RowTable, Sequence[Row]] = field(default_factory=dict[RowTable, Sequence[Row]])
+    removed: Mapping[RowTable, Sequence[str]] = field(default_factory=dict[RowTable, Sequence[str]])
     execution: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 

@@ -217,6 +217,9 @@ def keep(connection: sa.Connection, folds: Sequence[Fold]) -> None:
     for name, table in rows.items():
         values = ((*_row_values(fold, row),) for fold in there for row in fold.rows.get(name, ()))
         insert_rows(connection, f"{table.name} ({_ROW})", values, _THEN_ROW)
+        for fold in there:
+            if gone := fold.removed.get(name):
+                connection.execute(sa.delete(table).where(table.c.run_id == fold.run_id, table.c.id.in_(gone)))
     for fold in there:
         light[fold.run_id] |= {**fold.execution, "lines": fold.lines}
         if any(name in fold.execution for name in rules.IN_DATA):
@@ -231,7 +234,7 @@ def keep(connection: sa.Connection, folds: Sequence[Fold]) -> None:
 
 def _row_values(fold: Fold, row: Row) -> tuple[Any, ...]:
     text = json_text("row", row["id"], row)
-    return row["id"], fold.workflow_id, fold.run_id, row.get("status"), row["created_at"], text
+    return row["id"], fold.workflow_id, fold.run_id, row.get("status"), rules.created_at(row), text
 
 
 def row_texts(

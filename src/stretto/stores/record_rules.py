@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from stretto.core.errors import StoreError, UnknownSetting
-from stretto.core.records import ExecutionRow, ExecutionState, WorkflowRow, WorkflowState
+from stretto.core.records import ExecutionRow, ExecutionState, Row, WorkflowRow, WorkflowState
 from stretto.stores.archive_rules import json_text
 
 _STATES: Mapping[str, WorkflowState] = {
@@ -112,6 +113,12 @@ def _end(one: HasStanding) -> float:
         if at is not None:
             return at
     return one.created_at
+
+
+def created_at(row: Row) -> float:
+    """Returns when a row was created (seconds since the Unix epoch), which it may tell as ISO 8601 text."""
+    told = row["created_at"]
+    return datetime.fromisoformat(told).timestamp() if isinstance(told, str) else told
 
 
 def words_of(name: str, agent_id: str) -> str:

@@ -163,10 +163,14 @@ class MemoryRecords(Records):
                 for row in rows:
                     text = json_text("row", row["id"], row)
                     new[table][row["id"]] = _Kept(
-                        fold.workflow_id, fold.run_id, row.get("status"), row["created_at"], text
+                        fold.workflow_id, fold.run_id, row.get("status"), rules.created_at(row), text
                     )
         for table, kept in new.items():  # from here on nothing can be refused
             self._rows[table].update(kept)
+        for fold in there:
+            for table, gone in fold.removed.items():
+                for row_id in gone:
+                    self._rows[table].pop(row_id, None)
         for changed in executed.values():
             self._put(changed)
 
