@@ -97,11 +97,13 @@ class MemoryStore(Store):
             self._durations[step] = (self._durations.get(step, []) + new)[-KEPT_DURATIONS:]
 
     async def lines(
-        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None
-    ) -> list[Line]:
+        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> list[Line]:  # fmt: skip
         found = self._run(run_id).lines[since:]
         if kinds is not None:
             found = [line for line in found if line.kind in kinds]
+        found = found[:limit]
         if full:
             return found
         return [line._replace(data=cut(line.data)[0]) if len(line.data) > LARGE else line for line in found]
@@ -129,6 +131,12 @@ class MemoryStore(Store):
             and ((summary := kept.summary()).status == status or status is None)
         ]
         return found[offset:] if limit is None else found[offset : offset + limit]
+
+    async def count_runs(
+        self, *, status: Status | None = None, name: str | None = None, text: str | None = None,
+        since: float | None = None,
+    ) -> int:  # fmt: skip
+        return len(await self.runs(None, status=status, name=name, text=text, since=since))
 
     async def summary(self, run_id: str) -> RunSummary:
         self._check_open()

@@ -120,8 +120,9 @@ def _hexadecimal(seconds: Sequence[float]) -> str:
 
 
 def lines(
-    connection: sa.Connection, run_id: str, since: int, full: bool, kinds: Collection[str] | None = None
-) -> list[Line]:
+    connection: sa.Connection, run_id: str, since: int, full: bool, kinds: Collection[str] | None = None,
+    limit: int | None = None,
+) -> list[Line]:  # fmt: skip
     """Returns a run's lines from a place on; raises ``RunNotFound`` when it has none at all."""
     row = _row(connection, run_id)
     if row.lines == 0:
@@ -129,12 +130,13 @@ def lines(
     wanted = sa.select(event.c.seq, event.c.kind, event.c.path, event.c.at, event.c.data)
     if kinds is not None:
         wanted = wanted.where(event.c.kind.in_(sorted(kinds)))
-    rows = connection.execute(wanted.where(event.c.run == row.key, event.c.seq >= since).order_by(event.c.seq))
+    wanted = wanted.where(event.c.run == row.key, event.c.seq >= since).order_by(event.c.seq)
+    rows = connection.execute(wanted if limit is None else wanted.limit(limit))
     found = [Line(*held) for held in rows]
     if not full:
         return found
     linked = sa.select(event_value.c.seq, value.c.digest, value.c.data).join_from(event_value, value)
-    if kinds is not None:
+    if kinds is not None or limit is not None:
         linked = linked.where(event_value.c.seq.in_([line.seq for line in found]))
     large: dict[int, dict[str, str]] = {}
     for seq, digest, data in connection.execute(linked.where(event_value.c.run == row.key, event_value.c.seq >= since)):
@@ -151,9 +153,29 @@ def durations(connection: sa.Connection, step: str, limit: int) -> list[float]:
 
 def runs(connection: sa.Connection, search: Search) -> list[RunSummary]:
     """Returns the runs of a search, newest first."""
+    dead = _dead(connection)
+    wanted = _searched(search, dead, sa.select(run)).order_by(run.c.started_at.desc(), run.c.key.desc())
+    if search.limit is not None:
+        wanted = wanted.limit(search.limit)
+    if search.offset:
+        wanted = wanted.offset(search.offset)
+    now = time.time()
+    return [_tally(row).summary(row.owner, row.key not in dead, now) for row in connection.execute(wanted)]
+
+
+def count_runs(connection: sa.Connection, search: Search) -> int:
+    """Returns how many runs a search finds, whatever its limit."""
+    wanted = _searched(search, _dead(connection), sa.select(sa.func.count()).select_from(run))
+    return int(connection.scalar(wanted) or 0)
+
+
+def _dead(connection: sa.Connection) -> set[int]:
+    """Returns the keys of the runs without an end whose process is gone."""
     open_runs = connection.execute(sa.select(run.c.key, run.c.owner, run.c.heartbeat).where(run.c.status.in_(OPEN)))
-    dead = {key for key, owner, heartbeat in open_runs if owner is None or not is_alive(owner, heartbeat)}
-    wanted = sa.select(run).order_by(run.c.started_at.desc(), run.c.key.desc())
+    return {key for key, owner, heartbeat in open_runs if owner is None or not is_alive(owner, heartbeat)}
+
+
+def _searched(search: Search, dead: set[int], wanted: sa.Select[Any]) -> sa.Select[Any]:
     if search.status == "interrupted":
         wanted = wanted.where(run.c.key.in_(dead))
     elif search.status is not None:
@@ -164,12 +186,7 @@ def runs(connection: sa.Connection, search: Search) -> list[RunSummary]:
         wanted = wanted.where(run.c.words.contains(search.text.casefold(), autoescape=True))
     if search.since is not None:
         wanted = wanted.where(run.c.started_at >= search.since)
-    if search.limit is not None:
-        wanted = wanted.limit(search.limit)
-    if search.offset:
-        wanted = wanted.offset(search.offset)
-    now = time.time()
-    return [_tally(row).summary(row.owner, row.key not in dead, now) for row in connection.execute(wanted)]
+    return wanted
 
 
 def summary(connection: sa.Connection, run_id: str) -> RunSummary:

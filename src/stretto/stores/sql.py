@@ -97,9 +97,10 @@ class SqlStore(Store):
             claim.beat = time.monotonic()
 
     async def lines(
-        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None
-    ) -> list[Line]:
-        return await self._database.read(queries.lines, run_id, since, full, kinds)
+        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> list[Line]:  # fmt: skip
+        return await self._database.read(queries.lines, run_id, since, full, kinds, limit)
 
     async def durations(self, step: str, limit: int = 100) -> list[float]:
         return await self._database.read(queries.durations, step, limit)
@@ -115,6 +116,12 @@ class SqlStore(Store):
         since: float | None = None,
     ) -> list[RunSummary]:
         return await self._database.read(queries.runs, queries.Search(limit, offset, status, name, text, since))
+
+    async def count_runs(
+        self, *, status: Status | None = None, name: str | None = None, text: str | None = None,
+        since: float | None = None,
+    ) -> int:  # fmt: skip
+        return await self._database.read(queries.count_runs, queries.Search(None, 0, status, name, text, since))
 
     async def summary(self, run_id: str) -> RunSummary:
         return await self._database.read(queries.summary, run_id)

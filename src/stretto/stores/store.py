@@ -58,14 +58,22 @@ class Store(Journal):
         """
 
     @abstractmethod
+    async def count_runs(
+        self, *, status: Status | None = None, name: str | None = None, text: str | None = None,
+        since: float | None = None,
+    ) -> int:  # fmt: skip
+        """Returns how many runs ``runs`` would find without a limit."""
+
+    @abstractmethod
     async def summary(self, run_id: str) -> RunSummary:
         """Returns how a run stands; raises ``RunNotFound``."""
 
     @abstractmethod
     async def lines(
-        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None
-    ) -> list[Line]:
-        """Returns lines as ``read`` does, or those of some ``kinds`` only.
+        self, run_id: str, since: int = 0, *, full: bool = True, kinds: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> list[Line]:  # fmt: skip
+        """Returns lines as ``read`` does, or the first ``limit`` of them, or those of some ``kinds`` only.
 
         ``full=False`` leaves large values where they are kept.
         """
