@@ -13,7 +13,7 @@ from stretto.stores.memory import MemoryStore
 from stretto.stores.record_rules import ExecutionStands
 from stretto.stores.sql import SqlStore
 from stretto.stores.store import Store
-from tests.stores.logs import DEAD, ended, keep, started, step
+from tests.stores.logs import ended, keep, started, step
 from tests.stores.postgres_server import empty_tables
 
 pytestmark = pytest.mark.anyio
@@ -354,7 +354,7 @@ async def full_house(store, id: str) -> None:
         run_id = f"{id}-r{number}"
         await records.add_execution(execution(run_id, id))
         big = {"text": f"{id}{number}" * 50_000}
-        await keep(store, [started(run_id), *step("a", 0.1, 0.2, big), ended(0.3)], DEAD)
+        await keep(store, run_id, [started(run_id), *step("a", 0.1, 0.2, big), ended(0.3)])
         rows = {table: [tool(f"{run_id}-{table}")] for table in ROW_TABLES}
         await records.keep([Fold(run_id=run_id, workflow_id=id, lines=4, rows=rows)])
     await archive.add_memory(Memory(id=f"{id}-m", type="context", content="of it", workflow_id=id))
@@ -368,7 +368,7 @@ async def test_a_deleted_workflow_takes_all_that_is_its_own_with_it_and_nothing_
     for id in ("w", "v"):
         await full_house(store, id)
     await store.archive.add_memory(Memory(id="general", type="knowledge", content="of all"))
-    await keep(store, [started("other"), *step("a", 0.1, 0.2, "x"), ended(0.3)], DEAD)
+    await keep(store, "other")
     await store.records.delete_workflow("w")
     with pytest.raises(NotKept):
         await store.records.workflow("w")

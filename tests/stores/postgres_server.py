@@ -83,8 +83,9 @@ async def empty_tables() -> str:
     """Removes every row where there are tables, and returns the address."""
     connection = await asyncpg.connect(address())
     try:
-        if await connection.fetchval("SELECT to_regclass('run')"):
-            await connection.execute("TRUNCATE run, value, step_duration, memory, todo, conversation, document CASCADE")
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'stretto_version'"
+        if names := [row["tablename"] for row in await connection.fetch(tables)]:
+            await connection.execute(f"TRUNCATE {', '.join(names)} CASCADE")
     finally:
         await connection.close()
     return address()
