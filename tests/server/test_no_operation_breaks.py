@@ -1,0 +1,72 @@
+"""Every operation, fed with what fits its description and what does not: each answer is one that is documented."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from stretto.models.model import Model
+from stretto.testing import ScriptedModel
+from tests.server.background import Background
+
+EXAMPLES = 12
+"""How many requests of each kind are made for each operation."""
+PARTS = 4
+"""In how many parts the operations are tested."""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    place: Path = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        from stretto.models.resolve import Models
+
+        found: dict[str, Model] = {"scripted:model": ScriptedModel("Done.", forever=True)}
+        get = Models.get
+        patch.setattr(Models, "get", lambda self, id, fallbacks=(): found.get(id) or get(self, id, fallbacks))
+        patch.chdir(place)
+        patch.setenv("XDG_CONFIG_HOME", str(place / "config"))
+        patch.delenv("STRETTO_DATABASE", raising=False)
+        with Background(place / "server.db", {"server": {"requests_per_minute": 1_000_000}}) as background:
+            yield background.url
+
+
+def operations(url: str) -> list[schemathesis.APIOperation]:
+    """Returns all operations but the streams, which never end: their own tests drive them."""
+    found = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    found.config.base_url = url
+    found = found.exclude(path_regex=r"/events$")
+    return [result.ok() for result in found.get_all_operations()]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("mode", [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE])
+def test_no_operation_answers_what_it_does_not_document(url: str, part: int, mode: schemathesis.GenerationMode) -> None:
+    problems: list[str] = []
+    for operation in operations(url)[part::PARTS]:
+        strategy = operation.as_strategy(generation_mode=mode)
+
+        @given(case=strategy)
+        @settings(
+            max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        def hold(case: schemathesis.Case) -> None:
+            case.call_and_validate(timeout=60)
+
+        try:
+            hold()
+        except Unsatisfiable:
+            continue  # an operation without parameters has nothing that could be wrong
+        except BaseException as error:
+            problems.append(f"{operation.method.upper()} {operation.path}: {told(error)}")
+    assert not problems, "\n\n".join(problems)
+
+
+def told(error: BaseException) -> str:
+    """Returns what is wrong, without the traceback."""
+    members = getattr(error, "exceptions", ())
+    return "\n".join(map(told, members)) if members else f"{type(error).__name__}: {str(error)[:1500]}"
