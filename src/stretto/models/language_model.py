@@ -64,7 +64,8 @@ class LanguageModel(Model):
     ``source`` is one of pydantic-ai's models, or a function that makes one in the event loop which asks for it.
     ``secrets`` are taken out of every error text. Costs are reserved before a request: input tokens are estimated (four
     characters each), output tokens are ``max_tokens`` of the call, or else ``max_output``, or 4,096
-    (16,384 with thinking). Under a budget that bound is sent to the provider, so that it holds.
+    (16,384 with thinking). Under a budget that bound is sent to the provider, so that it holds. ``temperature`` is that
+    of calls which name none; with ``reasons=False`` no call asks it to reason.
     """
 
     def __init__(
@@ -76,17 +77,21 @@ class LanguageModel(Model):
         prices: Prices | None = None,
         context_window: int | None = None,
         max_output: int | None = None,
+        temperature: float | None = None,
+        reasons: bool = True,
         secrets: Collection[str] = (),
     ) -> None:
         self.id, self.name = id, id.replace("/", "_")
         self.policy = model_policy(id.partition(":")[0]) if policy is None else policy
         self.prices = prices or Prices()
         self.context_window, self.max_output = context_window, max_output
+        self.temperature, self.reasons = temperature, reasons
         self._source, self._secrets = source, tuple(secrets)
 
     async def execute(self, input: ModelCall, context: Context) -> Reply:
         """Makes one request, and streams its answer; raises one of ``ModelFailed``, or ``BudgetExceeded``."""
         ledger = context.resource(Ledger)
+        input = self._filled(input)
         sent = input_tokens(input)
         asked: int | None = input.max_tokens or input.settings.get("max_tokens")
         most = asked or self.max_output or (DEFAULT_WITH_THINKING if input.thinking else DEFAULT_OUTPUT)
@@ -94,6 +99,14 @@ class LanguageModel(Model):
         with ledger.reserve(context.path, sent + most, cost):
             bound = asked if ledger.budget is None else most
             return await _Exchange(self, input, context, sent, bound).take()
+
+    def _filled(self, call: ModelCall) -> ModelCall:
+        """Returns a call with what is known of the model where the call leaves it open."""
+        temperature = self.temperature if call.temperature is None else call.temperature
+        thinking = call.thinking if self.reasons else None
+        if (temperature, thinking) == (call.temperature, call.thinking):
+            return call
+        return replace(call, temperature=temperature, thinking=thinking)
 
     async def provider_model(self) -> ProviderModel:
         """Returns pydantic-ai's model for the running event loop; connections belong to the loop that opened them."""

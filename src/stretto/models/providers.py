@@ -90,13 +90,22 @@ class Connections:
     def __init__(self) -> None:
         self._all: RunVar[_Open] | None = None
 
-    async def model(self, id: str, provider: Callable[[], Provider[Any]], model: Callable[[Provider[Any]], Any]) -> Any:
-        """Returns pydantic-ai's model or embedder of this id for the running loop, made when there is none yet."""
+    async def model(
+        self,
+        id: str,
+        provider: Callable[[], Provider[Any]],
+        model: Callable[[Provider[Any]], Any],
+        version: int = 0,
+    ) -> Any:
+        """Returns pydantic-ai's model or embedder of this id for the running loop, made when there is none yet.
+
+        Another ``version`` of the provider (another address, another key) gets a client of its own.
+        """
         opened = self._here()
-        found = opened.models.get(id)
+        found = opened.models.get((id, version))
         if found is None:
-            name = id.partition(":")[0]
-            found = opened.models[id] = model(opened.provider(name, provider))
+            name = (id.partition(":")[0], version)
+            found = opened.models[id, version] = model(opened.provider(name, provider))
             await opened.keep(name)
         return found
 
@@ -121,11 +130,11 @@ class _Open:
     """What is open in one event loop; a generator for each provider closes its client at its end."""
 
     def __init__(self) -> None:
-        self.models: dict[str, Any] = {}
-        self._providers: dict[str, Provider[Any]] = {}
-        self._keepers: dict[str, AsyncGenerator[None, None]] = {}
+        self.models: dict[tuple[str, int], Any] = {}
+        self._providers: dict[tuple[str, int], Provider[Any]] = {}
+        self._keepers: dict[tuple[str, int], AsyncGenerator[None, None]] = {}
 
-    def provider(self, name: str, make: Callable[[], Provider[Any]]) -> Provider[Any]:
+    def provider(self, name: tuple[str, int], make: Callable[[], Provider[Any]]) -> Provider[Any]:
         """Returns a provider, made when there is none yet; retries are ours, so its own are turned off."""
         if name not in self._providers:
             made = self._providers[name] = make()
@@ -135,7 +144,7 @@ class _Open:
             _quicken(client)
         return self._providers[name]
 
-    async def keep(self, name: str) -> None:
+    async def keep(self, name: tuple[str, int]) -> None:
         """Sees to it that a provider's client is closed with the loop."""
         if name not in self._keepers:
             keeper = self._keepers[name] = _keep(self._providers[name])

@@ -13,8 +13,10 @@ from pydantic import SecretStr
 
 from stretto.core.errors import DefinitionError
 from stretto.core.resources import Embedder
+from stretto.models.facts import ModelFacts
 from stretto.models.keys import VARIABLES, Keys, MissingKey, variables
 from stretto.models.language_model import CONCURRENCY, LanguageModel, model_policy
+from stretto.models.listing import models_at
 from stretto.models.model import Model
 from stretto.models.pricing import Price, Prices, context_window, known_models, near
 from stretto.models.providers import (
@@ -69,7 +71,8 @@ class Models:
 
     ``providers`` describes the user's own, and replaces known ones of the same name. ``prices`` are by
     ``provider:model`` or ``provider:*``, on top of genai-prices. ``attempts`` is how often a request that fails in
-    passing is made at the most, ``max_concurrency`` how many requests of one provider are made at once.
+    passing is made at the most, ``max_concurrency`` how many requests of one provider are made at once. What was
+    described can be described anew, by ``describe``; models that were got before stay what they were.
 
     Connections are kept open from one request to the next. They are closed at the end of the event loop, or of an
     ``async with Models() as models:``, or by ``close``.
@@ -85,16 +88,37 @@ class Models:
         max_concurrency: int = CONCURRENCY,
     ) -> None:
         self.providers: dict[str, ProviderConfig] = {}
-        table: dict[str, Price] = {}
-        for config in providers:
-            if config.name in self.providers:
-                raise DefinitionError(f"provider {config.name!r} is described twice; leave one of them out")
-            self.providers[config.name] = config
-            table.update({f"{config.name}:{model}": price for model, price in config.prices.items()})
-        self.prices = Prices({**table, **(prices or {})})
+        self.facts: dict[str, ModelFacts] = {}
+        self.switched_off: frozenset[str] = frozenset()
+        self.prices = Prices()
+        self.describe(providers, prices=prices)
         self.keys = keys or Keys()
         self.attempts, self.max_concurrency = attempts, max_concurrency
         self._connections = Connections()
+        self._versions: dict[str, list[tuple[ProviderConfig | None, SecretStr | None]]] = {}
+
+    def describe(
+        self,
+        providers: Iterable[ProviderConfig] = (),
+        *,
+        prices: Mapping[str, Price] | None = None,
+        facts: Mapping[str, ModelFacts] | None = None,
+        switched_off: Iterable[str] = (),
+    ) -> None:
+        """Puts these descriptions in the place of all those before; ``facts`` are by ``provider:model``.
+
+        Models of a provider that is ``switched_off`` cannot be got. Raises ``DefinitionError`` when a provider is
+        described twice, or a price belongs to nothing; then everything stays as it was.
+        """
+        known: dict[str, ProviderConfig] = {}
+        table: dict[str, Price] = {}
+        for config in providers:
+            if config.name in known:
+                raise DefinitionError(f"provider {config.name!r} is described twice; leave one of them out")
+            known[config.name] = config
+            table.update({f"{config.name}:{model}": price for model, price in config.prices.items()})
+        self.prices = Prices({**table, **(prices or {})})
+        self.providers, self.facts, self.switched_off = known, dict(facts or {}), frozenset(switched_off)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,14 +141,45 @@ class Models:
         config = self._config(provider)
         _import(provider, config)
         concurrency = (config.max_concurrency if config is not None else None) or self.max_concurrency
+        version, facts = self._version(provider, config, key), self.facts.get(id) or ModelFacts()
+        service = f"{provider} {version + 1}" if version else provider
         return LanguageModel(
-            partial(self._connections.model, id, *self._makers(id, config, key)),
+            partial(self._connections.model, id, *self._makers(id, config, key), version),
             id=id,
-            policy=model_policy(provider, attempts=self.attempts, max_concurrency=concurrency, fallback=fallback),
+            policy=model_policy(service, attempts=self.attempts, max_concurrency=concurrency, fallback=fallback),
             prices=self.prices,
-            context_window=context_window(id),
+            context_window=facts.context_window or context_window(id),
+            max_output=facts.max_output,
+            temperature=facts.temperature,
+            reasons=facts.reasons,
             secrets=_secrets(config, key),
         )
+
+    def check(self, id: str) -> None:
+        """Raises ``UnknownModel`` for an id that no model can have; whether there is a key is not looked at."""
+        provider, model = self._split(id)
+        if provider == OFFLINE:
+            from stretto.models.offline import offline_model
+
+            offline_model(model)
+
+    async def known_there(self, provider: str) -> tuple[str, ...]:
+        """Asks a provider which models it has.
+
+        Raises ``ProviderFailed`` when it does not say so within 10 s, ``CannotList`` when it cannot be asked, and what
+        ``get`` raises.
+        """
+        if provider == OFFLINE:
+            from stretto.models.offline import RULES
+
+            return tuple(sorted(RULES))
+        self._split(f"{provider}:*")
+        key, config = self._key(provider), self._config(provider)
+        _import(provider, config)
+        make, _ = self._makers(f"{provider}:*", config, key)
+        version = self._version(provider, config, key)
+        client = await self._connections.model(f"{provider}:*#client", make, lambda made: made.client, version)
+        return await models_at(provider, client, dict(config.headers) if config else {}, _secrets(config, key))
 
     def embedder(self, id: str) -> Embedder:
         """Returns an embedder: ``provider:model``, or ``model2vec:<directory or name>`` for one that runs here."""
@@ -139,7 +194,8 @@ class Models:
         make, _ = self._makers(id, config, key)
         plain = config is not None and config.spoken in {"openai", "openai-responses", "ollama"}
         headers = {} if config is None else dict(config.headers)
-        source = partial(self._connections.model, f"{id}#embedder", make, partial(_embedder, model, plain, headers))
+        made = partial(_embedder, model, plain, headers)
+        source = partial(self._connections.model, f"{id}#embedder", make, made, self._version(provider, config, key))
         return ProviderEmbedder(id, source, _secrets(config, key))
 
     async def close(self) -> None:
@@ -168,7 +224,16 @@ class Models:
         if provider not in self.names:
             alike = [f"{name}:{model}" for name in near(provider, self.names)]
             raise UnknownModel(id, f"there is no provider {provider!r}; describe it with a ProviderConfig", alike)
+        if provider in self.switched_off:
+            raise UnknownModel(id, f"the provider {provider!r} is switched off; switch it on, or name another")
         return provider, model
+
+    def _version(self, provider: str, config: ProviderConfig | None, key: SecretStr | None) -> int:
+        """Returns which description and key of a provider these are, counted from 0 in the order of their use."""
+        seen = self._versions.setdefault(provider, [])
+        if (config, key) not in seen:
+            seen.append((config, key))
+        return seen.index((config, key))
 
     def _key(self, provider: str) -> SecretStr | None:
         config = self.providers.get(provider)
