@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from stretto.server.house import House
 
@@ -44,9 +44,16 @@ def storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(storable)]
+def described(pattern: str) -> Any:
+    """Returns what tells clients of a rule that is checked, with a better sentence, by a validator."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+Text = Annotated[str, AfterValidator(storable), described(r"^[^\u0000]*$")]
 """Any text that a store can hold."""
-Line = Annotated[str, AfterValidator(storable), AfterValidator(no_control)]
+Line = Annotated[
+    str, AfterValidator(storable), AfterValidator(no_control), described(r"^[^\u0000-\u001f\u007f-\u009f]*$")
+]
 """A text of one line."""
 WorkflowId = Annotated[
     str,

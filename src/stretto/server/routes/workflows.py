@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stretto.agents.result import WorkflowResult
 from stretto.agents.workflow_state import Workflow, WorkflowFullState
 from stretto.core.records import ExecutionRow, ExecutionState, WorkflowState
-from stretto.server.dependencies import Here, Limit, Offset, Page, RunId, Text, WorkflowId
+from stretto.server.dependencies import Here, Limit, Offset, Page, RunId, Text, WorkflowId, described
 from stretto.server.problems import answers
 from stretto.server.service import LOCALE, MESSAGE, NAME
 
@@ -18,13 +18,22 @@ router = APIRouter(prefix="/api/workflows", tags=["Workflows"])
 queue = APIRouter(prefix="/api/queue", tags=["Workflows"])
 
 
+_OUT = r"\u0000-\u001f\u007f-\u009f"
+NamePattern = described(rf"^[^{_OUT}]*[^\s{_OUT}][^{_OUT}]*$")
+MessagePattern = described(r"^[^\u0000]*[^\s\u0000][^\u0000]*$")
+Name = Annotated[str, Field(min_length=1, max_length=NAME), NamePattern]
+AgentId = Annotated[str, Field(min_length=1, max_length=128), described(r"^[A-Za-z0-9_-]+$")]
+Message = Annotated[str, Field(min_length=1, max_length=MESSAGE), MessagePattern]
+Locale = Annotated[str, Field(max_length=LOCALE), described(rf"^[^{_OUT}]*$")]
+
+
 class NewWorkflow(BaseModel):
     """A workflow to be created: a conversation with an agent."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Text = Field(min_length=1, max_length=NAME, examples=["Survey of the repository"])
-    agent_id: Text = Field(min_length=1, max_length=128, examples=["surveyor"])
+    name: Name = Field(examples=["Survey of the repository"])
+    agent_id: AgentId = Field(examples=["surveyor"])
 
 
 class Created(BaseModel):
@@ -38,7 +47,7 @@ class NewName(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Text = Field(min_length=1, max_length=NAME)
+    name: Name
 
 
 class NewMessage(BaseModel):
@@ -46,9 +55,9 @@ class NewMessage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    message: Text = Field(min_length=1, max_length=MESSAGE, examples=["What is in this repository?"])
-    agent_id: Text | None = Field(None, min_length=1, max_length=128)
-    locale: Text = Field("", max_length=LOCALE, examples=["en"])
+    message: Message = Field(examples=["What is in this repository?"])
+    agent_id: AgentId | None = None
+    locale: Locale = Field("", examples=["en"])
 
 
 class EditedMessage(BaseModel):
@@ -56,7 +65,7 @@ class EditedMessage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    message: Text = Field(min_length=1, max_length=MESSAGE)
+    message: Message
 
 
 class Execution(BaseModel):
