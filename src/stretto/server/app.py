@@ -12,11 +12,13 @@ from fastapi import FastAPI
 from stretto.configuring.settings import Settings
 from stretto.core.step import Step
 from stretto.server.house import open_house
+from stretto.server.metrics import Metrics
 from stretto.server.problems import install_problems
 from stretto.server.routes import (
     ag_ui,
     agents,
     events,
+    front,
     health,
     mcp_servers,
     memories,
@@ -26,23 +28,30 @@ from stretto.server.routes import (
     providers,
     questions,
     runs,
+    session,
     settings,
     tasks,
     transfer,
     validations,
     workflows,
 )
+from stretto.server.safety import install_safety
+from stretto.server.safety_tokens import with_token
 from stretto.stores.store import Store
 
 ROUTERS = (
     workflows.router, workflows.queue, events.router, runs.router, agents.router, models.router, providers.router,
     mcp_servers.router, memories.router, prompts.router, settings.router, validations.router, questions.router,
-    tasks.router, transfer.router, health.router, ag_ui.router, openai.router,
+    tasks.router, transfer.router, health.router, session.router, front.router, ag_ui.router, openai.router,
 )  # fmt: skip
 
 
 def create_app(chosen: Settings, store: Store, steps: Mapping[str, Step[Any, Any]] | None = None) -> FastAPI:
-    """Returns the application for these settings; it opens and closes everything but the store."""
+    """Returns the application for these settings; it opens and closes everything but the store.
+
+    Raises ``DefinitionError`` for a token or an origin that cannot be.
+    """
+    chosen = with_token(chosen)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -51,10 +60,12 @@ def create_app(chosen: Settings, store: Store, steps: Mapping[str, Step[Any, Any
             yield
 
     app = FastAPI(
-        title="Stretto", version=version("stretto"), lifespan=lifespan, docs_url="/docs", redoc_url=None,
-        openapi_url="/openapi.json",
+        title="Stretto", version=version("stretto"), lifespan=lifespan, docs_url=None, redoc_url=None,
+        openapi_url="/openapi.json", redirect_slashes=False,
     )  # fmt: skip
-    install_problems(app)
+    app.state.draining, app.state.metrics = False, Metrics()
+    install_problems(app, token=chosen.server.token is not None)
+    install_safety(app, chosen.server)
     for router in ROUTERS:
         app.include_router(router)
     return app
