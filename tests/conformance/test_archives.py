@@ -129,6 +129,7 @@ async def test_memories_are_found_by_type_and_by_whose_they_are(archive):
     async def found(**asked):
         listed = ids(await archive.memories(**asked))
         assert listed == ids([held for held, _ in await archive.match_memories("something", **asked)])
+        assert len(listed) == await archive.count_memories(**asked)
         return listed
 
     assert await found(scope="general", workflow_id="one") == ["g"]

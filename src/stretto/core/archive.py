@@ -134,6 +134,12 @@ class Archive(ABC):
         """Returns memories, newest first; with ``embedded`` also their vectors. Empty ``types`` mean all."""
 
     @abstractmethod
+    async def count_memories(
+        self, *, types: Sequence[MemoryKind] = (), scope: Scope = "both", workflow_id: str | None = None
+    ) -> int:
+        """Returns how many memories there are of what ``memories`` would list without a limit."""
+
+    @abstractmethod
     async def match_memories(
         self,
         query: str,

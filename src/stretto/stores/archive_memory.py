@@ -72,6 +72,11 @@ class MemoryArchive(Archive):
         found = self._of(types, scope, workflow_id)[offset : None if limit is None else offset + limit]
         return found if embedded else [replace(memory, embedding=None) for memory in found]
 
+    async def count_memories(
+        self, *, types: Sequence[MemoryKind] = (), scope: Scope = "both", workflow_id: str | None = None
+    ) -> int:
+        return len(self._of(types, scope, workflow_id))
+
     async def match_memories(
         self,
         query: str,

@@ -69,6 +69,12 @@ def some(connection: sa.Connection, wanted: Wanted, limit: int | None, offset: i
     return [_memory(row, row.embedding if embedded else None) for row in rows]
 
 
+def count(connection: sa.Connection, wanted: Wanted) -> int:
+    """Returns how many memories there are."""
+    asked = sa.select(sa.func.count()).select_from(memory).where(wanted.condition())
+    return int(connection.scalar(asked) or 0)
+
+
 def match(connection: sa.Connection, query: str, wanted: Wanted, limit: int) -> list[tuple[Memory, float]]:
     """Returns the memories that hold all words of a query, best first, with the rank as a share of the best one's."""
     rules.check_bounds(limit)

@@ -48,6 +48,11 @@ class SqlArchive(Archive):
         wanted = Wanted(types, scope, workflow_id)
         return await self._database.read(search.some, wanted, limit, offset, embedded)
 
+    async def count_memories(
+        self, *, types: Sequence[MemoryKind] = (), scope: Scope = "both", workflow_id: str | None = None
+    ) -> int:
+        return await self._database.read(search.count, Wanted(types, scope, workflow_id))
+
     async def match_memories(
         self,
         query: str,
