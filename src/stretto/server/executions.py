@@ -208,9 +208,13 @@ class Executions:
         return self._steps.get(run_id) if live is None else live.run
 
     async def start_step(
-        self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None, resume: Iterable[Event] = ()
-    ) -> str:
-        """Starts a run that belongs to no workflow as soon as there is room, and returns its id."""
+        self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None,
+        resume: Iterable[Event] = (), run_id: str | None = None, on_change: OnChange = "refuse",
+    ) -> str:  # fmt: skip
+        """Starts a run that belongs to no workflow, or goes on with ``run_id``, as soon as there is room.
+
+        Returns the run's id.
+        """
         while not self._has_room():
             turn = anyio.Event()
             self._waiting.append(turn)
@@ -218,6 +222,7 @@ class Executions:
         if self._closing:
             raise Stopping
         chosen: RunSettings = {**self._room.run_settings(), "labels": dict(labels or {}), "resume": resume}
+        chosen["run_id"], chosen["on_change"] = run_id or uuid.uuid4().hex, on_change
         run = self._supervisor.start(step, input, **chosen)
         self._steps[run.id] = run
         self._supervisor.beside(partial(self._step_over, run), f"waiting for run {run.id}")
