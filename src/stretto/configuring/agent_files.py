@@ -55,8 +55,13 @@ def read_agent(path: Path) -> AgentConfig:
         raise refusal(error, [(str(path), described)], AgentConfig) from None
 
 
-async def known_agents(settings: Settings, archive: Archive) -> tuple[list[KnownAgent], list[BrokenAgent]]:
-    """Returns all agents by their names, each once, and the stored ones that cannot be read."""
+async def known_agents(
+    settings: Settings, archive: Archive, here: Sequence[KnownAgent] | None = None
+) -> tuple[list[KnownAgent], list[BrokenAgent]]:
+    """Returns all agents by their names, each once, and the stored ones that cannot be read.
+
+    ``here`` are those of files and settings where they were read before.
+    """
     broken: list[BrokenAgent] = []
     demonstrated = demonstration_of(settings).agents
     found = {config.id: KnownAgent(config=config, origin="demonstration") for config in demonstrated}
@@ -65,7 +70,8 @@ async def known_agents(settings: Settings, archive: Archive) -> tuple[list[Known
             found[document.id] = KnownAgent(config=described_by(document), origin="stored")
         except BrokenAgent as error:
             broken.append(error)
-    found |= {agent.config.id: agent for agent in described_here(settings)}
+    found |= {agent.config.id: agent for agent in (described_here(settings) if here is None else here)}
+    broken = [one for one in broken if found.get(one.id) is None or found[one.id].origin == "demonstration"]
     ordered = sorted(found.values(), key=lambda agent: (agent.config.name, agent.config.id))
     return [_with_model(agent, settings.model) for agent in ordered], broken
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.to_thread import run_sync
 
 from stretto.agents.agent import Agent
 from stretto.agents.demonstration import Demonstration
 from stretto.agents.registry import AgentRegistry, BrokenAgent
 from stretto.agents.validation import Approvals, ApprovalSettings
-from stretto.configuring.agent_files import KnownAgent, demonstration_of, known_agents
+from stretto.configuring.agent_files import KnownAgent, demonstration_of, described_here, known_agents
+from stretto.configuring.kept_models import describe
 from stretto.configuring.kept_servers import may_start_programs, read_servers
+from stretto.configuring.kept_settings import Choice, in_force, read_choice
 from stretto.configuring.model_settings import models_of
-from stretto.configuring.settings import Settings
+from stretto.configuring.settings import Settings, where_said
 from stretto.core.errors import DefinitionError
 from stretto.core.ledger import Budget
 from stretto.core.resources import Embedder
@@ -32,28 +34,77 @@ DEFAULT_AGENT = "surveyor"
 """The agent that is spoken to when neither settings nor command line name one."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class AgentRoom:
-    """Everything that agents need, made of settings.
+    """Everything that agents need, made of settings and of what an archive describes.
 
-    ``agents`` can be used, ``broken`` cannot, and say why. ``note`` says what the demonstration's agents lack.
-    ``configured`` are the servers of files, beside which ``servers`` has those of the archive. Whoever changes what
-    stands in the room holds ``changing`` meanwhile.
+    ``given`` is what files, environment and options say, ``settings`` what is in force: where nothing is given, what
+    the archive holds counts. ``agents`` can be used, ``broken`` cannot, and say why; ``problems`` says the same of
+    settings, providers and models. ``note`` says what the demonstration's agents lack. ``configured`` are the servers
+    of files, beside which ``servers`` has those of the archive.
+
+    Whoever changes what the archive describes holds ``changing`` meanwhile, and calls ``renew``. What runs goes on as
+    it began: with the agents, approvals and models that it was given.
     """
 
-    settings: Settings
-    store: Store
-    models: Models
-    tools: ToolRegistry
-    registry: AgentRegistry
-    approvals: Approvals
-    agents: tuple[KnownAgent, ...]
-    broken: tuple[BrokenAgent, ...]
-    servers: McpServers
-    note: str = ""
-    embedder: Embedder | None = None
-    configured: McpConfig = field(default_factory=McpConfig)
-    changing: anyio.Lock = field(default_factory=anyio.Lock)
+    def __init__(
+        self, given: Settings, store: Store, *, models: Models, tools: ToolRegistry, servers: McpServers,
+        configured: McpConfig,
+    ) -> None:  # fmt: skip
+        self.given, self.settings, self.store = given, given, store
+        self.models, self.tools, self.servers, self.configured = models, tools, servers, configured
+        self.registry = AgentRegistry(tools=tools, models=models, mcp=servers)
+        self.approvals = Approvals(given.approvals)
+        self.agents: tuple[KnownAgent, ...] = ()
+        self.broken: tuple[BrokenAgent, ...] = ()
+        self.problems: dict[str, str] = {}
+        self.note = ""
+        self.embedder: Embedder | None = None
+        self.choice = Choice()
+        self.said = where_said()
+        self.changing = anyio.Lock()
+        self._embeds: str | None = None
+        self._here = described_here(given)
+
+    async def renew(self) -> None:
+        """Reads anew what the archive describes; the next execution is carried out with it.
+
+        What cannot be used there is told in ``broken`` and ``problems``, and leaves the rest alone. Raises
+        ``DefinitionError`` for an embedder that is given and cannot be had.
+        """
+        archive = self.store.archive
+        choice, trouble = await read_choice(archive)
+        problems = {"settings": trouble} if trouble else {}
+        try:
+            settings = in_force(self.given, choice)
+        except DefinitionError as error:
+            settings, problems["settings"] = self.given, str(error)
+        problems |= await describe(self.models, settings, archive)
+        embedder = self.embedder
+        try:
+            if settings.embedder != self._embeds or not str(settings.embedder).startswith("model2vec:"):
+                embedder = await self.embedder_of(settings.embedder)
+        except DefinitionError as error:
+            if settings.embedder == self.given.embedder:
+                raise
+            embedder, problems["embedder"] = None, str(error)
+        shown = demonstration_of(settings)
+        agents, broken = await known_agents(settings, archive, self._here)
+        registry = AgentRegistry(tools=self.tools, models=self.models, mcp=self.servers)
+        usable: list[KnownAgent] = []
+        for agent in agents:
+            try:
+                registry.add(agent.config, replace=True)
+                usable.append(agent)
+            except DefinitionError as error:
+                broken.append(BrokenAgent(agent.config.id, agent.config.name, (str(error),)))
+        self.choice, self.settings, self.problems, self.embedder = choice, settings, problems, embedder
+        self._embeds = settings.embedder if embedder is not None else None
+        self.registry, self.agents, self.broken, self.note = registry, tuple(usable), tuple(broken), shown.note
+        self.approvals = Approvals(_approvals(settings.approvals, shown, usable))
+
+    async def embedder_of(self, id: str | None) -> Embedder | None:
+        """Returns the embedder of an id, loaded in a thread; raises ``DefinitionError`` when it cannot be had."""
+        return None if id is None else await run_sync(self.models.embedder, id)
 
     @property
     def default_agent(self) -> str:
@@ -97,33 +148,12 @@ async def agent_room(settings: Settings, store: Store) -> AsyncGenerator[AgentRo
     tools = tools_of(settings)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(models)
-        shown = demonstration_of(settings)
-        config = servers_of(settings, shown.servers)
+        config = servers_of(settings, demonstration_of(settings).servers)
         kept = await read_servers(store.archive, programs=may_start_programs(settings.server))
         servers = await stack.enter_async_context(McpServers(McpConfig({**kept.config.servers, **config.servers})))
-        agents, broken = await known_agents(settings, store.archive)
-        registry = AgentRegistry(tools=tools, models=models, mcp=servers)
-        usable: list[KnownAgent] = []
-        for agent in agents:
-            try:
-                registry.add(agent.config, replace=True)
-                usable.append(agent)
-            except DefinitionError as error:
-                broken.append(BrokenAgent(agent.config.id, agent.config.name, (str(error),)))
-        yield AgentRoom(
-            settings=settings,
-            store=store,
-            models=models,
-            tools=tools,
-            registry=registry,
-            approvals=Approvals(_approvals(settings.approvals, shown, usable)),
-            agents=tuple(usable),
-            broken=tuple(broken),
-            note=shown.note,
-            servers=servers,
-            configured=config,
-            embedder=None if settings.embedder is None else models.embedder(settings.embedder),
-        )
+        room = AgentRoom(settings, store, models=models, tools=tools, servers=servers, configured=config)
+        await room.renew()
+        yield room
 
 
 def _approvals(settings: ApprovalSettings, shown: Demonstration, agents: Sequence[KnownAgent]) -> ApprovalSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -26,7 +26,7 @@ from stretto.models.providers import Kind
 PREFIX = "STRETTO_"
 OPTIONS = "the command line"
 ENVIRONMENT = "the environment"
-_MODEL_ID = r"^[^:\s]+:\S+$"
+_MODEL_ID = r"^[^:\s\x00-\x1f\x7f-\x9f]+:[^\s\x00-\x1f\x7f-\x9f]+$"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 ModelId = Annotated[str, Field(pattern=_MODEL_ID, max_length=193)]
@@ -193,6 +193,12 @@ def _places(files: Sequence[ConfigFile]) -> list[tuple[str, Mapping[str, Any]]]:
             if is_table(place):
                 place[last] = os.environ[name]
     return [(ENVIRONMENT, variables), *((file.name, file.settings) for file in files)]
+
+
+def where_said() -> Callable[[Sequence[str]], str | None]:
+    """Reads the environment and the files now; returns what tells which of them says a setting, None for neither."""
+    places = _places(config_files())
+    return lambda key: next((name for name, held in places if _holds(held, key)), None)
 
 
 def _check_variables() -> None:
