@@ -114,7 +114,7 @@ async def test_a_writer_waits_for_another_as_long_as_busy_timeout_says(path):
             other.execute("BEGIN IMMEDIATE")
             assert len(await store.runs()) == 1
             began = time.monotonic()
-            with pytest.raises(StoreError, match="does not answer as it should: database is locked"):
+            with pytest.raises(StoreError, match="is locked by another process"):
                 await store.claim("r1", owner_of_this_process())
             assert time.monotonic() - began < 3
             other.execute("ROLLBACK")

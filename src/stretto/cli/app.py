@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from stretto.cli import (
     agents,
     approvals,
+    backup,
     chat,
     explaining,
     gallery,
@@ -21,6 +22,7 @@ from stretto.cli import (
     mcp,
     models,
     running,
+    serving,
     showing,
     steering,
 )
@@ -114,9 +116,12 @@ app.command()(approvals.approvals)
 app.command()(approvals.approve)
 app.command()(approvals.reject)
 app.command()(chat.chat)
+app.command()(serving.serve)
 app.add_typer(agents.agents, name="agents")
 app.add_typer(models.models, name="models")
 app.add_typer(mcp.mcp, name="mcp")
+app.command("backup")(backup.back_up)
+app.command()(backup.restore)
 app.add_typer(gallery.examples, name="examples")
 app.command()(health.doctor)
 app.command()(health.version)

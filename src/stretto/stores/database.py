@@ -30,6 +30,14 @@ MIGRATING = 7_370_217
 """The number of PostgreSQL's advisory lock that lets one process at a time migrate."""
 
 
+class DatabaseUnavailable(StoreError):
+    """The database is ours and whole, but cannot be read or written now; what was acknowledged is in it."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"the database {place} {why}")
+        self.place, self.why = place, why
+
+
 class Database(ABC):
     """Runs functions of a connection as transactions; opens itself, and migrates, at the first."""
 
@@ -58,7 +66,7 @@ class Database(ABC):
     async def _transact(self, write: bool, function: Callable[[sa.Connection], T]) -> T:
         if self._closed:
             raise StoreError("the store is closed; open another one")
-        with self._told():
+        with self.told():
             if not self._opened:
                 async with self._opening:
                     if not self._opened:
@@ -72,11 +80,12 @@ class Database(ABC):
         await self._close()
 
     @contextmanager
-    def _told(self) -> Generator[None]:
+    def told(self) -> Generator[None]:
+        """Turns the errors of the driver into those of the store."""
         try:
             yield
         except DBAPIError as error:
-            raise StoreError(f"the database {self.place} does not answer as it should: {error.orig}") from error.orig
+            raise DatabaseUnavailable(self.place, why_unavailable(error.orig)) from error.orig
         except UnicodeEncodeError as error:
             raise StoreError(f"a text cannot be stored, it holds half a Unicode pair: {error.object[:80]!r}") from None
 
@@ -86,7 +95,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
         super().__init__(str(path))
-        self._path = path
+        self.path, self._busy_timeout = path, busy_timeout
         url = sa.URL.create("sqlite", database=str(path))
         self._reader = sa.create_engine(url, connect_args={"timeout": busy_timeout}, hide_parameters=True)
         self._writer = self._reader.execution_options(stretto_writes=True)
@@ -98,15 +107,16 @@ class SqliteDatabase(Database):
         await anyio.to_thread.run_sync(self._open_now, limiter=self._threads)
 
     def _open_now(self) -> None:
-        if (version := version_of_file(self._path)) != VERSIONS[-1]:
+        if (version := version_of_file(self.path, self._busy_timeout)) != VERSIONS[-1]:
             if version is None:
-                self._make_file()
+                self.make_file()
             with self._writer.begin() as connection:
                 migrate(connection, self.place)
 
-    def _make_file(self) -> None:
+    def make_file(self) -> None:
+        """Makes an empty file that only its user reads; raises ``StoreError`` where none can be."""
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise StoreError(f"the database {self.place} cannot be made: {error.strerror}") from error
 
@@ -121,6 +131,22 @@ class SqliteDatabase(Database):
 
     async def _close(self) -> None:
         await anyio.to_thread.run_sync(self._reader.dispose, limiter=self._threads)
+
+
+_WHY = {
+    "SQLITE_FULL": "cannot be written: the disk is full; make room, and go on: what was acknowledged is kept",
+    "SQLITE_BUSY": "is locked by another process; wait for it, or end it",
+    "SQLITE_READONLY": "cannot be written: it is read-only; change its permissions, or choose another place",
+}
+
+
+def why_unavailable(error: BaseException | None) -> str:
+    """Returns what is the matter with a database, for the error that its driver raised."""
+    name = str(getattr(error, "sqlite_errorname", ""))
+    if getattr(error, "sqlstate", None) == "53100":
+        name = "SQLITE_FULL"
+    found = (why for begin, why in _WHY.items() if name.startswith(begin))
+    return next(found, f"does not answer as it should: {error}")
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -143,8 +169,8 @@ class PostgresDatabase(Database):
             raise DefinitionError(f"{self.place} needs asyncpg; type: pip install 'stretto[postgres]'")
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        self._engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), hide_parameters=True)
-        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self.engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), hide_parameters=True)
+        self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     async def _open(self) -> None:
         def version(connection: sa.Connection) -> str | None:
@@ -154,14 +180,19 @@ class PostgresDatabase(Database):
             await self._run(True, lambda connection: migrate(connection, self.place))
 
     async def _run(self, write: bool, function: Callable[[sa.Connection], T]) -> T:
-        try:
-            async with (self._engine if write else self._reader).begin() as connection:
-                return await connection.run_sync(function)
-        except OSError as error:
-            raise StoreError(f"the database {self.place} cannot be reached: {error}") from error
+        async with (self.engine if write else self._reader).begin() as connection:
+            return await connection.run_sync(function)
+
+    @contextmanager
+    def told(self) -> Generator[None]:
+        with super().told():
+            try:
+                yield
+            except OSError as error:
+                raise DatabaseUnavailable(self.place, f"cannot be reached: {error}") from error
 
     async def _close(self) -> None:
-        await self._engine.dispose()
+        await self.engine.dispose()
 
 
 def version_of(connection: sa.Connection, place: str) -> str | None:

@@ -29,9 +29,10 @@ def default_place() -> str:
     return str(folder / "runs.db")
 
 
-def version_of_file(path: Path) -> str | None:
+def version_of_file(path: Path, busy_timeout: float = 5.0) -> str | None:
     """Returns the version of the database in a file, None when there is none yet, and changes no byte of it.
 
+    Waits ``busy_timeout`` seconds for one who keeps everybody else out.
     Raises ``DatabaseRefused`` for anything but a database of ours, and ``StoreError`` when it cannot be read or made.
     """
     try:
@@ -51,7 +52,9 @@ def version_of_file(path: Path) -> str | None:
     # Without a write-ahead log beside it the file is the whole truth, and none need be made to read it.
     how = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", busy_timeout, uri=True)
+        ) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             tables = [str(name) for (name,) in rows]
             versions: list[tuple[str]] = []

@@ -15,7 +15,7 @@ from stretto.core.journal import Line
 from stretto.core.step import Answer
 from stretto.stores import queries
 from stretto.stores.archive_sql import SqlArchive
-from stretto.stores.database import database_at
+from stretto.stores.database import Database, database_at
 from stretto.stores.owner import BEAT
 from stretto.stores.place import default_place
 from stretto.stores.records_sql import SqlRecords
@@ -64,6 +64,11 @@ class SqlStore(Store):
     @property
     def records(self) -> SqlRecords:
         return self._records
+
+    @property
+    def database(self) -> Database:
+        """What its transactions run in."""
+        return self._database
 
     @property
     def place(self) -> str:
