@@ -153,22 +153,14 @@ class _Tasks:
     async def move(self, id: str, status: TaskStatus) -> dict[str, Any]:
         """Gives a task another status; what it depends on, and what depends on it, must allow that."""
         todo, others = await self.one(id), await self.all()
-        if status in NEEDS_OTHERS and (open_ := _open(todo, others)):
-            raise ToolFailed(
-                "DEPENDENCY_ERROR",
-                f"{id!r} cannot be {status} before {listed(open_)}: complete what it depends on first",
-            )
-        begun = [o.id for o in others.values() if id in o.dependencies and o.status in NEEDS_OTHERS]
-        if todo.status == "completed" != status and begun:
-            raise ToolFailed(
-                "DEPENDENCY_ERROR", f"{id!r} cannot be opened again: {listed(begun)} built on it; set back those first"
-            )
+        if problem := hindrance(todo, status, others):
+            raise ToolFailed("DEPENDENCY_ERROR", problem)
         if todo.status == status:
             return self.shown(todo, others)
-        moved = _moved(todo, status, time.time())
-        await self._archive.change_todo(moved, expected=todo.status)
-        self._tell(moved, "completed" if status == "completed" else "updated")
-        return self.shown(moved, others)
+        changed = moved(todo, status, time.time())
+        await self._archive.change_todo(changed, expected=todo.status)
+        self._tell(changed, "completed" if status == "completed" else "updated")
+        return self.shown(changed, others)
 
     async def delete(self, id: str) -> dict[str, Any]:
         todo, others = await self.one(id), await self.all()
@@ -188,18 +180,28 @@ class _Tasks:
         """Returns a task as JSON, with those that it still waits for."""
         told: dict[str, Any] = {
             "id": todo.id, "name": todo.name, "description": todo.description, "priority": todo.priority,
-            "status": todo.status, "dependencies": list(todo.dependencies), "waiting_for": _open(todo, others),
+            "status": todo.status, "dependencies": list(todo.dependencies), "waiting_for": waiting_for(todo, others),
         }  # fmt: skip
         beside = {"agent_assigned": todo.agent_assigned, "duration_ms": todo.duration_ms}
         return told | {name: value for name, value in beside.items() if value is not None}
 
 
-def _open(todo: Todo, others: Mapping[str, Todo]) -> list[str]:
+def hindrance(todo: Todo, status: TaskStatus, others: Mapping[str, Todo]) -> str:
+    """Returns why a task cannot be given this status, as a sentence; nothing when it can."""
+    if status in NEEDS_OTHERS and (waits := waiting_for(todo, others)):
+        return f"{todo.id!r} cannot be {status} before {listed(waits)}: complete what it depends on first"
+    begun = [o.id for o in others.values() if todo.id in o.dependencies and o.status in NEEDS_OTHERS]
+    if todo.status == "completed" != status and begun:
+        return f"{todo.id!r} cannot be opened again: {listed(begun)} built on it; set back those first"
+    return ""
+
+
+def waiting_for(todo: Todo, others: Mapping[str, Todo]) -> list[str]:
     """Returns the ids of the tasks that must be completed first."""
     return [id for id in todo.dependencies if id not in others or others[id].status != "completed"]
 
 
-def _moved(todo: Todo, status: TaskStatus, now: float) -> Todo:
+def moved(todo: Todo, status: TaskStatus, now: float) -> Todo:
     """Returns the task with another status, and with the times that belong to it."""
     if status == "completed":
         began = todo.created_at if todo.started_at is None else todo.started_at
