@@ -15,6 +15,7 @@ from stretto.core.records import ExecutionRow
 from stretto.core.step import Step
 from stretto.runtime.run import RunSettings
 from stretto.server.conversation import keep_question
+from stretto.server.rerunning import events_for
 from stretto.stores.store import Store
 
 LABEL = "stretto.workflow"
@@ -46,10 +47,8 @@ async def prepare(store: Store, room: AgentRoom, row: ExecutionRow, on_change: L
     )  # fmt: skip
     chosen = room.run_settings()
     chosen["run_id"], chosen["retain"], chosen["on_change"] = row.run_id, RETAINED, on_change
-    chosen["labels"] = {LABEL: row.workflow_id}
+    chosen["labels"], chosen["durability"] = {LABEL: row.workflow_id}, "sync"  # no call is made twice unasked
     if row.rerun is not None and row.rerun["mode"] != "all":
-        from stretto.server.rerunning import events_for
-
         lines = await store.read(str(row.rerun["run_id"]))
         events = [decode(*line[1:]) for line in lines]
         chosen["resume"] = events_for(events, str(row.rerun["mode"]), row.rerun.get("path"))
