@@ -184,22 +184,29 @@ def _name(name: str) -> str:
     return _ILLEGAL.sub("_", name)[:64]
 
 
-def mcp_server(served: Iterable[Served], run: Runner, *, name: str = "stretto", instructions: str = "") -> Server[Any]:
+def mcp_server(
+    served: Iterable[Served] | Callable[[], Iterable[Served]],
+    run: Runner,
+    *,
+    name: str = "stretto",
+    instructions: str = "",
+) -> Server[Any]:
     """Returns an MCP server whose tools are these, for stdio and streamable HTTP; raises ``ServedTwice``.
 
+    Where they change while it serves, ``served`` is a function that returns those that there are now.
     A call that fails answers with ``isError`` and the words of the error; one that its client cancels is cancelled.
     What a run asks is asked through the client (elicitation), and a client that cannot ask makes the call fail.
     """
-    offered: dict[str, Served] = {}
-    for each in served:
-        if each.name in offered:
-            raise ServedTwice(each.name)
-        offered[each.name] = each
+    fixed = None if callable(served) else _by_name(served)
+
+    def now() -> Mapping[str, Served]:
+        return fixed if fixed is not None else _by_name(served() if callable(served) else ())
 
     async def list_tools(_: ServerRequestContext[Any], params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[_said(each) for each in offered.values()])
+        return ListToolsResult(tools=[_said(each) for each in now().values()])
 
     async def call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+        offered = now()
         if params.name not in offered:
             return _failed(f"there is no tool {params.name!r:.100}; there are {', '.join(offered)}")
         each = offered[params.name]
@@ -215,6 +222,15 @@ def mcp_server(served: Iterable[Served], run: Runner, *, name: str = "stretto", 
         name, version=version("stretto"), instructions=instructions or None,
         on_list_tools=list_tools, on_call_tool=call_tool,
     )  # fmt: skip
+
+
+def _by_name(served: Iterable[Served]) -> dict[str, Served]:
+    offered: dict[str, Served] = {}
+    for each in served:
+        if each.name in offered:
+            raise ServedTwice(each.name)
+        offered[each.name] = each
+    return offered
 
 
 async def _called(served: Served, input: Any, run: Runner, context: ServerRequestContext[Any]) -> Any:
@@ -299,12 +315,17 @@ async def serve_stdio(server: Server[Any]) -> None:
         await serve_loop(server, reading, writing, lifespan_state=state)
 
 
-def http_app(server: Server[Any]) -> Callable[[Any, Any, Any], Awaitable[None]]:
-    """Returns an ASGI application that serves at ``/mcp``, to callers that name a loopback address only.
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+"""What answers requests, as ASGI describes it."""
 
-    It refuses the protocol without a handshake, so that clients take the one in which their users can be asked.
-    """
-    inner = server.streamable_http_app()
+
+def http_app(server: Server[Any]) -> AsgiApp:
+    """Returns an ASGI application that serves at ``/mcp``, to callers that name a loopback address only."""
+    return with_handshake(server.streamable_http_app())
+
+
+def with_handshake(inner: AsgiApp) -> AsgiApp:
+    """Refuses the protocol without a handshake, so that clients take the one in which their users can be asked."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         headers = {name.lower(): value for name, value in scope.get("headers", ())}

@@ -13,13 +13,15 @@ from stretto.configuring.settings import Settings
 from stretto.core.step import Step
 from stretto.server.house import open_house
 from stretto.server.metrics import Metrics
-from stretto.server.problems import install_problems
+from stretto.server.openai_models import openai_error
+from stretto.server.problems import install_problems, shape_problems
 from stretto.server.routes import (
     ag_ui,
     agents,
     events,
     front,
     health,
+    mcp,
     mcp_servers,
     memories,
     models,
@@ -43,6 +45,7 @@ ROUTERS = (
     workflows.router, workflows.queue, events.router, runs.router, agents.router, models.router, providers.router,
     mcp_servers.router, memories.router, prompts.router, settings.router, validations.router, questions.router,
     tasks.router, transfer.router, health.router, session.router, front.router, ag_ui.router, openai.router,
+    mcp.router,
 )  # fmt: skip
 
 
@@ -65,6 +68,7 @@ def create_app(chosen: Settings, store: Store, steps: Mapping[str, Step[Any, Any
     )  # fmt: skip
     app.state.draining, app.state.metrics = False, Metrics()
     install_problems(app, token=chosen.server.token is not None)
+    shape_problems(app, "/v1/", openai_error)
     install_safety(app, chosen.server)
     for router in ROUTERS:
         app.include_router(router)
