@@ -71,7 +71,7 @@ class ValidationResponse:
 
 def required_of(asked: Asked, told: Mapping[str, Any]) -> ValidationRequired:
     """Returns what is sent of a question for approval; ``told`` are the fields that every piece of news has."""
-    details = asked.details if is_mapping(asked.details) else {}
+    details: Mapping[str, Any] = asked.details if is_mapping(asked.details) else {}
     approves = details.get("approves")
     kind = details.get("operation_type") or (approves.get("type") if is_mapping(approves) else None)
     return ValidationRequired(

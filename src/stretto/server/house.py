@@ -57,6 +57,7 @@ async def open_house(
         )
         service = WorkflowService(store=store, room=room, executions=executions, hub=hub, settings=settings)
         supervisor.beside(projector.work, "writing rows")
+        supervisor.beside(hub.work, "watching over streams")
         await executions.open()
         try:
             yield House(
