@@ -15,6 +15,7 @@ import typer
 
 import stretto
 from stretto.cli.exits import TargetNotFound
+from stretto.configuring.examples import examples_folder
 from stretto.core.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ class Example:
 
 def folder() -> Path:
     """Returns where the examples are: beside the sources in a checkout, else inside the installed package."""
-    package = Path(stretto.__file__).resolve().parent
-    checkout = package.parents[1] / "examples"
-    return checkout if package.parent.name == "src" and checkout.is_dir() else package / "examples"
+    return examples_folder(Path(stretto.__file__).resolve().parent)
 
 
 def find() -> list[Example]:

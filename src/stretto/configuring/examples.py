@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import stretto
 
-
-def examples_folder() -> Path:
-    """Returns where the examples are: beside the sources in a checkout, else inside the installed package."""
-    package = Path(stretto.__file__).resolve().parent
+def examples_folder(package: Path) -> Path:
+    """Returns where the examples of this package are: beside its sources in a checkout, else inside it."""
     checkout = package.parents[1] / "examples"
     return checkout if package.parent.name == "src" and checkout.is_dir() else package / "examples"
