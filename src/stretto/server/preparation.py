@@ -46,7 +46,9 @@ async def prepare(store: Store, room: AgentRoom, row: ExecutionRow, on_change: L
         locale=row.locale or room.settings.locale or "",
     )  # fmt: skip
     chosen = room.run_settings()
-    chosen["run_id"], chosen["retain"], chosen["on_change"] = row.run_id, RETAINED, on_change
+    accepted = row.rerun is not None and row.rerun.get("on_change") == "accept"
+    chosen["run_id"], chosen["retain"] = row.run_id, RETAINED
+    chosen["on_change"] = "accept" if accepted else on_change
     chosen["labels"], chosen["durability"] = {LABEL: row.workflow_id}, "sync"  # no call is made twice unasked
     if row.rerun is not None and row.rerun["mode"] != "all":
         lines = await store.read(str(row.rerun["run_id"]))
