@@ -1,5 +1,6 @@
 """What every store's records of workflows must do: in memory, in a SQLite file, in PostgreSQL."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,10 @@ from stretto.core.records import ROW_TABLES, ExecutionRow, Fold, Records, Workfl
 from stretto.stores.archive_rules import IdTaken
 from stretto.stores.memory import MemoryStore
 from stretto.stores.record_rules import ExecutionStands
+from stretto.stores.retention import forget_old
 from stretto.stores.sql import SqlStore
 from stretto.stores.store import Store
-from tests.stores.logs import ended, keep, started, step
+from tests.stores.logs import ended, keep, started, step, written
 from tests.stores.postgres_server import empty_tables
 
 pytestmark = pytest.mark.anyio
@@ -432,3 +434,43 @@ async def test_what_was_given_or_returned_can_be_changed_without_changing_what_i
     (await records.rows("message", "w"))[0]["parts"].append(3)
     assert (await records.execution("r")).result == {"steps": [1]}
     assert (await records.rows("message", "w"))[0]["parts"] == [1]
+
+
+# -- retention ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_nothing_happened_to_for_long_is_forgotten_and_nothing_else(store, monkeypatch):
+    records, archive = store.records, store.archive
+    for id in ("old", "queued", "kept"):
+        await records.add_workflow(workflow(id))
+        await records.add_execution(execution(f"{id}-r", id))
+        await keep(store, f"{id}-r")
+    for id in ("old", "kept"):
+        await records.change_execution(f"{id}-r", status="completed", ended_at=1.0)
+    await keep(store, "alone")
+    owner = owner_of_this_process()
+    await store.claim("live", owner)
+    await store.append("live", written([started("live")]))
+    await archive.add_memory(Memory(id="m", type="context", content="x", expires_at=1.0))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10 * 86_400)
+    await records.change_workflow("kept", name="touched")
+    await keep(store, "young", started_at=now + 9 * 86_400)
+    assert await records.silent_workflows(now + 86_400) == ["old"]
+    assert await store.silent(now + 86_400) == ["alone"]
+    assert await forget_old(store, None) == (0, 0, 1)
+    assert await forget_old(store, 20) == (0, 0, 0)
+    assert await forget_old(store, 9.5) == (1, 1, 0)
+    assert {run.id for run in await store.runs()} == {"queued-r", "kept-r", "live", "young"}
+    assert {row.id for row in (await records.workflows())[0]} == {"queued", "kept"}
+    assert await forget_old(store, 9.5) == (0, 0, 0)
+    await store.release("live", owner)
+
+
+async def test_a_workflow_that_has_just_been_gone_on_with_is_not_forgotten(store, monkeypatch):
+    await store.records.add_workflow(workflow("w"))
+    await store.records.add_execution(execution("r", status="interrupted"))
+    await store.records.change_workflow("w", updated_at=1.0)
+    await keep(store, "r", release=False)
+    assert await forget_old(store, 1) == (0, 0, 0)
+    assert (await store.records.workflow("w")).status == "error"

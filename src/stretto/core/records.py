@@ -134,6 +134,13 @@ class Records(ABC):
         """Changes fields of a workflow, and returns it."""
 
     @abstractmethod
+    async def silent_workflows(self, before: float) -> list[str]:
+        """Returns the ids of workflows that nothing happened to since then, oldest first.
+
+        A workflow with an execution that is queued or runs is none of them.
+        """
+
+    @abstractmethod
     async def delete_workflow(self, id: str) -> None:
         """Removes a workflow with everything that is its own, in one transaction.
 

@@ -155,6 +155,15 @@ class MemoryStore(Store):
             del self._kept[run_id]
         return gone
 
+    async def silent(self, before: float) -> list[str]:
+        found = [
+            kept.tally.id
+            for kept in reversed(self._newest_first())
+            if max(kept.tally.started_at + kept.tally.at, kept.heartbeat) < before and not kept.alive
+        ]
+        of_workflows = {row.run_id for row in await self.records.executions()}
+        return [run_id for run_id in found if run_id not in of_workflows]
+
     async def request_cancel(self, run_id: str) -> None:
         status = (await self.summary(run_id)).status
         if status not in OPEN:

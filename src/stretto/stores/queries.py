@@ -19,6 +19,7 @@ from stretto.stores.schema import answer, event, event_value, run, step_duration
 from stretto.stores.store import KEPT_DURATIONS, check_answerable, no_reader
 from stretto.stores.summary import OPEN, RunSummary, Status, Tally, status_of
 from stretto.stores.values import LARGE, cut, mend
+from stretto.stores.workflow_schema import execution
 
 _DIGITS = 16  # a double in hexadecimal
 _DURATIONS = {
@@ -204,6 +205,7 @@ def ids(connection: sa.Connection, beginning: str, limit: int) -> list[str]:
 def remove(connection: sa.Connection, run_ids: Collection[str]) -> list[str]:
     """Removes the runs among these that are not live, and the large values that nobody holds any more."""
     gone: list[str] = []
+    digests: set[str] = set()
     for some in _in_parts(list(run_ids)):
         wanted = (
             sa.select(run.c.key, run.c.id, run.c.owner, run.c.heartbeat).where(run.c.id.in_(some)).with_for_update()
@@ -211,13 +213,26 @@ def remove(connection: sa.Connection, run_ids: Collection[str]) -> list[str]:
         over = [
             row for row in connection.execute(wanted) if row.owner is None or not is_alive(row.owner, row.heartbeat)
         ]
-        connection.execute(sa.delete(run).where(run.c.key.in_([row.key for row in over])))
+        keys = [row.key for row in over]
+        digests |= set(connection.scalars(sa.select(event_value.c.digest).where(event_value.c.run.in_(keys))))
+        connection.execute(sa.delete(run).where(run.c.key.in_(keys)))
         gone += [row.id for row in over]
-    if connection.dialect.name == "postgresql":  # nobody may refer to a value while it is found to be unused
+    if digests and connection.dialect.name == "postgresql":  # nobody may refer to a value while it is found unused
         connection.exec_driver_sql("LOCK TABLE value IN SHARE ROW EXCLUSIVE MODE")
     held = sa.select(event_value.c.digest).where(event_value.c.digest == value.c.digest)
-    connection.execute(sa.delete(value).where(~held.exists()))
+    for part in _in_parts(sorted(digests)):
+        connection.execute(sa.delete(value).where(value.c.digest.in_(part), ~held.exists()))
     return gone
+
+
+def silent(connection: sa.Connection, before: float) -> list[str]:
+    """Returns the runs of no workflow that are over, or were left, and have told nothing since."""
+    of_workflow = sa.select(execution.c.run_id).where(execution.c.run_id == run.c.id)
+    asked = sa.select(run.c.id, run.c.owner, run.c.heartbeat).where(
+        run.c.started_at + run.c.at < before, run.c.heartbeat < before, ~of_workflow.exists()
+    )
+    rows = connection.execute(asked.order_by(run.c.started_at, run.c.key))
+    return [row.id for row in rows if row.owner is None or not is_alive(row.owner, row.heartbeat)]
 
 
 def _in_parts(names: Sequence[str]) -> Iterator[Sequence[str]]:

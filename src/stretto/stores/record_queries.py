@@ -83,6 +83,15 @@ def change_workflow(connection: sa.Connection, id: str, changes: Mapping[str, An
     return changed
 
 
+def silent_workflows(connection: sa.Connection, before: float) -> list[str]:
+    """Returns the workflows that nothing happened to since then, oldest first."""
+    to_be_done = sa.select(execution.c.key).where(
+        execution.c.workflow_id == workflow.c.id, execution.c.status.in_(rules.TO_BE_DONE)
+    )
+    asked = sa.select(workflow.c.id).where(workflow.c.updated_at < before, ~to_be_done.exists())
+    return list(connection.scalars(asked.order_by(workflow.c.updated_at, workflow.c.key)))
+
+
 def delete_workflow(connection: sa.Connection, id: str) -> None:
     """Removes a workflow with everything that is its own."""
     one_workflow(connection, id, lock=True)

@@ -17,6 +17,7 @@ _STATES: Mapping[str, WorkflowState] = {
 }  # fmt: skip
 _WORKFLOW = frozenset(field.name for field in fields(WorkflowRow)) - {"id"}
 _EXECUTION = frozenset(field.name for field in fields(ExecutionRow)) - {"run_id", "workflow_id", "ordinal"}
+TO_BE_DONE: tuple[ExecutionState, ExecutionState] = ("queued", "running")
 QUEUED: tuple[ExecutionState] = ("queued",)
 IN_DATA = ("message", "locale", "error", "result", "rerun")
 """The fields of an execution that are kept as JSON."""

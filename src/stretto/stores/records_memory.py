@@ -79,6 +79,12 @@ class MemoryRecords(Records):
         changed = self._workflows[id] = rules.changed_workflow(await self.workflow(id), changes)
         return changed
 
+    async def silent_workflows(self, before: float) -> list[str]:
+        self._check_open()
+        busy = {row.workflow_id for row in self._executions.values() if row.status in rules.TO_BE_DONE}
+        found = [row for row in self._workflows.values() if row.updated_at < before and row.id not in busy]
+        return [row.id for row in sorted(found, key=lambda row: row.updated_at)]
+
     async def delete_workflow(self, id: str) -> None:
         await self.workflow(id)
         run_ids = [row.run_id for row in self._of(id)]

@@ -43,6 +43,9 @@ class SqlRecords(Records):
     async def change_workflow(self, id: str, **changes: Any) -> WorkflowRow:
         return await self._database.write(queries.change_workflow, id, changes)
 
+    async def silent_workflows(self, before: float) -> list[str]:
+        return await self._database.read(queries.silent_workflows, before)
+
     async def delete_workflow(self, id: str) -> None:
         await self._database.write(queries.delete_workflow, id)
 

@@ -137,6 +137,9 @@ class SqlStore(Store):
     async def remove(self, run_ids: Collection[str]) -> list[str]:
         return await self._database.write(queries.remove, run_ids)
 
+    async def silent(self, before: float) -> list[str]:
+        return await self._database.read(queries.silent, before)
+
     async def request_cancel(self, run_id: str) -> None:
         await self._database.write(queries.request_cancel, run_id)
 

@@ -87,6 +87,13 @@ class Store(Journal):
         """Removes runs with all that is theirs in one transaction, and returns which; those that are live stay."""
 
     @abstractmethod
+    async def silent(self, before: float) -> list[str]:
+        """Returns the ids of runs that are no workflow's, and live no more, and told nothing since then.
+
+        ``before`` is in seconds since the Unix epoch; the oldest run comes first.
+        """
+
+    @abstractmethod
     async def request_cancel(self, run_id: str) -> None:
         """Asks the process that runs a run to cancel it; raises ``StoreError`` when none does."""
 
