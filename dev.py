@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One command for everything: `python3 dev.py run | test | check | bench`; it needs only Python."""
+"""One command for everything: `python3 dev.py run | survey | chat | test | check | bench`; it needs only Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PY = VENV / SCRIPTS / ("python" + EXE)
 STAMP = VENV / ".stretto-stamp"
 NODE_SERVERS = ROOT / "tests" / "mcp_servers"
 UV_WANTED = "uv>=0.9,<1"
-USAGE = """usage: python3 dev.py run [PATH]     run the survey example
+USAGE = """usage: python3 dev.py run [ARGS]     the server, with the agents that need no key: stretto serve
+       python3 dev.py survey [PATH]  the survey example, live in the terminal
        python3 dev.py chat [ARGS]     talk with the surveyor, an agent that needs no key: stretto chat
        python3 dev.py test           linters, types, tests and the coverage gate
        python3 dev.py test ARGS...   only pytest, with these arguments
@@ -227,17 +228,18 @@ def test() -> list[str]:
 def main() -> None:
     """Reads the command, prepares what it needs, and does it."""
     command, rest = (sys.argv[1] if len(sys.argv) > 1 else "run"), sys.argv[2:]
-    if command not in ("run", "chat", "test", "check", "bench"):
+    if command not in ("run", "survey", "chat", "test", "check", "bench"):
         sys.exit(USAGE)
     ensure_environment()
-    if command == "run":  # from here: the paths that it takes are those of whoever typed them
+    if command == "survey":  # from here: the paths that it takes are those of whoever typed them
         known = os.environ.get("PYTHONPATH")
         path = os.pathsep.join([str(ROOT), *([known] if known else [])])
         os.execve(PY, [str(PY), "-m", "examples.survey", *rest], {**os.environ, "PYTHONPATH": path})
-    if command == "chat":
+    if command in ("run", "chat"):
         ensure_node_servers(needed=False)  # without the filesystem server the agents read, and write nothing
         path = os.pathsep.join([str(NODE_SERVERS / "node_modules" / ".bin"), os.environ.get("PATH", "")])
-        words = [str(VENV / SCRIPTS / ("stretto" + EXE)), "chat", "--agent", "surveyor", *rest]
+        said = ("serve",) if command == "run" else ("chat", "--agent", "surveyor")
+        words = [str(VENV / SCRIPTS / ("stretto" + EXE)), *said, *rest]
         os.execve(words[0], words, {**os.environ, "PATH": path})
     os.chdir(ROOT)
     if command == "bench":
