@@ -28,14 +28,19 @@ if TYPE_CHECKING:
     from stretto.agents.stream_validations import ValidationRequired, ValidationResponse
     from stretto.agents.task import Task
     from stretto.agents.validation import ApprovalRule, Approvals, ApprovalSettings, Proposal, Validation, Verdict
-    from stretto.agents.workflow_state import (
+    from stretto.agents.workflow_fold import WorkflowFold, workflow_state
+    from stretto.agents.workflow_rows import (
         Message,
+        QuestionRow,
+        SubAgentExecution,
         ThinkingStep,
         ToolExecution,
+        ValidationRequest,
         Workflow,
-        WorkflowFold,
+        WorkflowExecution,
         WorkflowFullState,
-        workflow_state,
+        WorkflowSpan,
+        WorkflowTask,
     )
 
 __all__ = [
@@ -59,9 +64,11 @@ __all__ = [
     "ModelChoice",
     "OutputInvalid",
     "Proposal",
+    "QuestionRow",
     "Report",
     "ReportStatus",
     "StreamChunk",
+    "SubAgentExecution",
     "SubAgentStreamMetrics",
     "Task",
     "ThinkingStep",
@@ -70,16 +77,20 @@ __all__ = [
     "UnknownAgent",
     "UserQuestion",
     "Validation",
+    "ValidationRequest",
     "ValidationRequired",
     "ValidationResponse",
     "Verdict",
     "Workflow",
     "WorkflowComplete",
+    "WorkflowExecution",
     "WorkflowFold",
     "WorkflowFullState",
     "WorkflowMetrics",
     "WorkflowResult",
+    "WorkflowSpan",
     "WorkflowStatus",
+    "WorkflowTask",
     "agent_report",
     "audit",
     "batch_report",
@@ -103,7 +114,11 @@ _HOMES = {
     "stream_validations": "ValidationRequired ValidationResponse",
     "task": "Task",
     "validation": "ApprovalRule Approvals ApprovalSettings Proposal Validation Verdict",
-    "workflow_state": ("Message ThinkingStep ToolExecution Workflow WorkflowFold WorkflowFullState workflow_state"),
+    "workflow_fold": "WorkflowFold workflow_state",
+    "workflow_rows": (
+        "Message QuestionRow SubAgentExecution ThinkingStep ToolExecution ValidationRequest Workflow WorkflowExecution "
+        "WorkflowFullState WorkflowSpan WorkflowTask"
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
@@ -103,6 +104,11 @@ def _shown(preview: object) -> Mapping[str, Any]:
 
 def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, Mapping)
+
+
+def request_key(run_id: str, request_id: str) -> str:
+    """Returns the id, a UUID, under which a question of a run is known outside of it: always the same one."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"stretto:{run_id}:{request_id}"))
 
 
 def ended_badly(event: Event) -> str:

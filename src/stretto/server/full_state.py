@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.agents.workflow_state import WorkflowFullState
+from stretto.agents.workflow_rows import WorkflowFullState
 from stretto.stores.store import Store
 
 

@@ -13,7 +13,7 @@ import anyio
 from pydantic import TypeAdapter
 
 from stretto.agents.result import WorkflowResult, WorkflowStatus
-from stretto.agents.workflow_state import Workflow, WorkflowFullState
+from stretto.agents.workflow_rows import Workflow, WorkflowFullState
 from stretto.configuring.agent_room import AgentRoom
 from stretto.configuring.settings import Settings
 from stretto.core.errors import DefinitionError, ExecutionError
@@ -85,12 +85,16 @@ class WorkflowService:
         self._store, self._records, self._room = store, store.records, room
         self._executions, self._hub, self._settings = executions, hub, settings
 
-    async def create_workflow(self, name: str, agent_id: str) -> str:
-        """Creates a workflow and returns its id; raises ``InvalidField``, and ``UnknownAgent`` for such an agent."""
+    async def create_workflow(self, name: str, agent_id: str, *, id: str | None = None) -> str:
+        """Creates a workflow and returns its id; raises ``InvalidField``, and ``UnknownAgent`` for such an agent.
+
+        With an ``id``, a UUID, that is its id; raises ``StoreError`` when another has it.
+        """
         name, agent_id = checked_name(name), checked_agent(agent_id)
         self._room.registry.config(agent_id)
         now = time.time()
-        row = WorkflowRow(id=str(uuid.uuid4()), name=name, agent_id=agent_id, created_at=now, updated_at=now)
+        chosen = str(uuid.uuid4()) if id is None else checked_id(id)
+        row = WorkflowRow(id=chosen, name=name, agent_id=agent_id, created_at=now, updated_at=now)
         await self._records.add_workflow(row)
         self._tell(row.id, "created")
         return row.id

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from stretto.agents.result import WorkflowResult
-from stretto.agents.workflow_state import Workflow, WorkflowFullState
+from stretto.agents.workflow_rows import Workflow, WorkflowFullState
 from stretto.core.records import ExecutionRow, ExecutionState, WorkflowState
 from stretto.server.dependencies import Here, Limit, Offset, Page, RunId, Text, WorkflowId, described
 from stretto.server.problems import answers
