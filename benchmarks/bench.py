@@ -31,6 +31,7 @@ BENCHMARKS = {
     "plan_mode": "benchmarks.plan_mode:plan_mode",
     "importing": "benchmarks.importing:importing",
     "models": "benchmarks.models:models",
+    "serving": "benchmarks.serving:serving",
 }
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 

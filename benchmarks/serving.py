@@ -1,0 +1,177 @@
+"""What the server takes as a whole: 200 workflows that stream at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from benchmarks.measure import Figure, Size, driven, seconds, times
+from benchmarks.models import EACH, PACE, ROOT, Provider, provider
+
+WORKFLOWS, LATE, MEMORY = 200, 0.25, 400e6
+SECONDS = 5
+
+
+def main(place: str, provider_url: str, port: int) -> None:
+    """Serves a database with one agent, whose model is the provider on loopback."""
+    import uvicorn
+
+    from stretto.configuring.settings import Settings
+    from stretto.server.app import create_app
+    from stretto.stores.sql import SqlStore
+
+    chosen = Settings.model_validate(
+        {
+            "agents": {"helper": {"id": "helper", "name": "helper", "llm": {"model": "own:one"}}},
+            "providers": {"own": {"base_url": f"{provider_url}/v1"}},
+            "server": {"max_concurrent_workflows": 1000, "requests_per_minute": 1_000_000},
+        }
+    )
+    app = create_app(chosen, SqlStore(place))
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+
+
+@dataclass
+class Server:
+    """A server in a process of its own."""
+
+    url: str
+    process: psutil.Process
+    ready: float
+    client: httpx2.AsyncClient
+
+    @property
+    def memory(self) -> float:
+        """The memory that it takes (bytes)."""
+        return float(self.process.memory_info().rss)
+
+
+@asynccontextmanager
+async def server(place: Path, provider_url: str) -> AsyncIterator[Server]:
+    """Starts a server, waits until it answers, and ends it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    began = time.monotonic()
+    command = [sys.executable, "-m", "benchmarks.serving", str(place), provider_url, str(port)]
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(place.parent)}
+    child = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: ASYNC220  # in no time
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            while True:
+                try:
+                    if (await client.get("/api/workflows")).status_code == 200:
+                        break
+                except httpx2.TransportError:
+                    await asyncio.sleep(0.02)
+            yield Server(f"http://127.0.0.1:{port}", psutil.Process(child.pid), time.monotonic() - began, client)
+    finally:
+        child.terminate()
+        child.wait()
+
+
+@dataclass
+class Heard:
+    """What a client of the stream has heard: how late each token was (seconds), by workflow."""
+
+    late: dict[str, list[float]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    most: float = 0.0
+
+    async def listen(self, served: Server, until: int) -> None:
+        """Listens until so many workflows have ended."""
+        held = b""
+        async with served.client.stream("GET", "/api/events") as answer:
+            async for piece in answer.aiter_raw():
+                now = time.time()
+                held += piece
+                *whole, held = held.split(b"\n\n")
+                for frame in whole:
+                    self._take(frame, now)
+                self.most = max(self.most, served.memory)
+                if len(self.ended) >= until:
+                    return
+
+    def _take(self, frame: bytes, now: float) -> None:
+        fields = dict(line.split(b": ", 1) for line in frame.splitlines() if b": " in line and line[:1] != b":")
+        name = fields.get(b"event")
+        if name == b"workflow_stream":
+            told = json.loads(fields[b"data"])
+            if told["chunk_type"] == "token":
+                words = [now - float(word) for word in told["content"].split()]
+                self.late.setdefault(told["workflow_id"], []).extend(words)
+        elif name == b"workflow_complete":
+            self.ended.add(json.loads(fields[b"data"])["workflow_id"])
+
+
+async def _stream(asked: Provider, folder: Path, workflows: int, tokens: int) -> list[Figure]:
+    await asked.behave(text=" ".join(["@now@"] * tokens), speed=PACE / EACH, stamped=True, per_event=EACH)
+    async with server(folder / "stream.db", asked.url) as served:
+        idle = served.memory
+        ids = [
+            (await served.client.post("/api/workflows", json={"name": "w", "agent_id": "helper"})).json()["id"]
+            for _ in range(workflows)
+        ]
+        heard = Heard()
+        listening = asyncio.ensure_future(heard.listen(served, workflows))
+        await asyncio.sleep(0.2)
+
+        async def ask(id: str) -> None:
+            path = f"/api/workflows/{id}/execute/stream"
+            (await served.client.post(path, json={"message": "Go on."})).raise_for_status()
+
+        await asyncio.gather(*map(ask, ids))
+        await asyncio.wait_for(listening, 120)
+    late = sorted(number for numbers in heard.late.values() for number in numbers)
+    p99 = late[max(0, math.ceil(len(late) * 0.99) - 1)]
+    lost = workflows * tokens - len(late)
+    return [
+        Figure(
+            f"{workflows} workflows at once, {PACE} tokens/s each, {EACH} in each event: provider to client, p99",
+            f"{seconds(late[len(late) // 2])} median",
+            f"{seconds(p99)}, {lost} tokens lost",
+            times(p99 / LATE),
+            f"≤ {seconds(LATE)}, none lost",
+            p99 <= LATE and lost == 0,
+            [f"latest {seconds(late[-1])}, of {len(late):,} tokens"],
+        ),
+        Figure(
+            f"memory of the server while {workflows} workflows stream",
+            f"{idle / 1e6:.0f} MB idle",
+            f"{heard.most / 1e6:.0f} MB",
+            times(heard.most / idle),
+            f"≤ {MEMORY / 1e6:.0f} MB",
+            heard.most <= MEMORY,
+            [],
+        ),
+    ]
+
+
+async def _serving(size: Size) -> list[Figure]:
+    small = size.name == "tiny"
+    with tempfile.TemporaryDirectory() as folder:
+        async with provider() as asked:
+            return await _stream(asked, Path(folder), 5 if small else WORKFLOWS, 25 if small else SECONDS * PACE)
+
+
+def serving(size: Size) -> list[Figure]:
+    """Measures the server."""
+    return driven(_serving(size))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
