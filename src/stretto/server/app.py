@@ -29,6 +29,8 @@ from stretto.server.routes import (
     prompts,
     providers,
     questions,
+    run_pictures,
+    run_steering,
     runs,
     session,
     settings,
@@ -42,7 +44,8 @@ from stretto.server.safety_tokens import with_token
 from stretto.stores.store import Store
 
 ROUTERS = (
-    workflows.router, workflows.queue, events.router, runs.router, agents.router, models.router, providers.router,
+    workflows.router, workflows.queue, events.router, runs.router, run_pictures.router, run_steering.router,
+    run_steering.library, agents.router, models.router, providers.router,
     mcp_servers.router, memories.router, prompts.router, settings.router, validations.router, questions.router,
     tasks.router, transfer.router, health.router, session.router, front.router, ag_ui.router, openai.router,
     mcp.router,
