@@ -18,12 +18,12 @@ from stretto.server.run_views import LibraryItem, RunItem
 router = APIRouter(prefix="/api/runs", tags=["Runs"])
 library = APIRouter(prefix="/api/library", tags=["Runs"])
 
-LabelName = Annotated[Line, Field(min_length=1, max_length=64, pattern=r"^(?!stretto\.)")]
+LabelName = Annotated[Line, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 LabelValue = Annotated[Line, Field(max_length=256)]
 
 
 class NewRun(BaseModel):
-    """A run of a library workflow; ``labels`` say something about it, and begin with anything but ``stretto.``."""
+    """A run of a library workflow; ``labels`` say something about it, under names of letters, digits, ``_`` and ``-``."""
 
     model_config = ConfigDict(extra="forbid")
 
