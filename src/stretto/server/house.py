@@ -16,6 +16,7 @@ from stretto.runtime.supervisor import Supervisor
 from stretto.server.executions import Executions
 from stretto.server.hub import Hub
 from stretto.server.projection import Projector
+from stretto.server.retention import Retention
 from stretto.server.service import WorkflowService
 from stretto.stores.store import Store
 
@@ -56,7 +57,9 @@ async def open_house(
             store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, settings=settings
         )
         service = WorkflowService(store=store, room=room, executions=executions, hub=hub, settings=settings)
+        retention = Retention(store, hub, lambda: room.settings.server.keep_days)
         supervisor.beside(projector.work, "writing rows")
+        supervisor.beside(retention.work, "removing what is old")
         supervisor.beside(hub.work, "watching over streams")
         await executions.open()
         try:

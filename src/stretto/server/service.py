@@ -163,6 +163,7 @@ class WorkflowService:
                 await self._executions.withdraw(queued.run_id)
             await self._executions.cancel(row.id, "its workflow is deleted")
             await self._records.delete_workflow(row.id)
+        self._hub.forget(row.id)
         self._tell(row.id, "deleted")
 
     async def load_workflow_full_state(self, workflow_id: str) -> WorkflowFullState:
