@@ -458,12 +458,12 @@ async def test_what_nothing_happened_to_for_long_is_forgotten_and_nothing_else(s
     await keep(store, "young", started_at=now + 9 * 86_400)
     assert await records.silent_workflows(now + 86_400) == ["old"]
     assert await store.silent(now + 86_400) == ["alone"]
-    assert await forget_old(store, None) == (0, 0, 1)
-    assert await forget_old(store, 20) == (0, 0, 0)
-    assert await forget_old(store, 9.5) == (1, 1, 0)
+    assert await forget_old(store, None) == ([], [], 1)
+    assert await forget_old(store, 20) == ([], [], 0)
+    assert await forget_old(store, 9.5) == (["old"], ["alone"], 0)
     assert {run.id for run in await store.runs()} == {"queued-r", "kept-r", "live", "young"}
     assert {row.id for row in (await records.workflows())[0]} == {"queued", "kept"}
-    assert await forget_old(store, 9.5) == (0, 0, 0)
+    assert await forget_old(store, 9.5) == ([], [], 0)
     await store.release("live", owner)
 
 
@@ -472,5 +472,5 @@ async def test_a_workflow_that_has_just_been_gone_on_with_is_not_forgotten(store
     await store.records.add_execution(execution("r", status="interrupted"))
     await store.records.change_workflow("w", updated_at=1.0)
     await keep(store, "r", release=False)
-    assert await forget_old(store, 1) == (0, 0, 0)
+    assert await forget_old(store, 1) == ([], [], 0)
     assert (await store.records.workflow("w")).status == "error"

@@ -15,10 +15,10 @@ _DAY = 86_400.0
 
 
 class Forgotten(NamedTuple):
-    """How much was removed."""
+    """What was removed: ids of workflows and of runs, and how many memories."""
 
-    workflows: int
-    runs: int
+    workflows: list[str]
+    runs: list[str]
     memories: int
 
 
@@ -28,19 +28,17 @@ async def forget_old(store: Store, keep_days: float | None) -> Forgotten:
     None keeps workflows and runs for ever. What is queued or runs stays, however old it is; so do the runs of a
     workflow that stays. It is done in many short transactions; what it has not come to, the next call removes.
     """
-    memories = await store.archive.purge_memories()
+    gone = Forgotten([], [], await store.archive.purge_memories())
     if keep_days is None:
-        return Forgotten(0, 0, memories)
+        return gone
     before = time.time() - keep_days * _DAY
-    workflows = 0
     for workflow_id in await store.records.silent_workflows(before):
         try:
             await store.records.delete_workflow(workflow_id)
-            workflows += 1
+            gone.workflows.append(workflow_id)
         except (NotKept, RunBusy):
             continue  # somebody was faster, or has just gone on with it
-    runs = 0
     silent = iter(await store.silent(before))
     while some := list(islice(silent, _AT_ONCE)):
-        runs += len(await store.remove(some))
-    return Forgotten(workflows, runs, memories)
+        gone.runs.extend(await store.remove(some))
+    return gone
