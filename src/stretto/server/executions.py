@@ -88,6 +88,7 @@ class Executions:
         self._steps: dict[str, Run[Any]] = {}
         self._waiting: list[anyio.Event] = []
         self._over: dict[str, anyio.Event] = {}
+        self._begun = anyio.Event()
         self._accepted: set[str] = set()
         self._owed: dict[str, str] = {}
         self._held: set[str] = set()
@@ -126,6 +127,19 @@ class Executions:
             if row.status in OVER:
                 return row
             await over.wait()
+
+    async def begun(self, run_id: str) -> Run[Any] | None:
+        """Waits until an execution runs, and returns its run; None when it is over already, or was withdrawn."""
+        while (run := self.run(run_id)) is None:
+            begun = self._begun
+            try:
+                row = await self._records.execution(run_id)
+            except NotKept:
+                return None
+            if row.status in OVER:
+                return self.run(run_id)
+            await begun.wait()
+        return run
 
     async def edit(self, run_id: str, message: str) -> ExecutionRow:
         """Changes a message that is queued; raises ``StoreError`` when it is not any more."""
@@ -330,6 +344,7 @@ class Executions:
         projection = self._projector.projection(row)
         ended: RunEnded | None = None
         run = live.run = self._supervisor.start(prepared.step, prepared.task, **prepared.settings)
+        self._stir()
         if live.cancelled:
             run.cancel(live.cancelled)
         async for events in run.batches():
@@ -378,7 +393,12 @@ class Executions:
         except StoreError:
             return "running"
 
+    def _stir(self) -> None:
+        begun, self._begun = self._begun, anyio.Event()
+        begun.set()
+
     def _is_over(self, run_id: str) -> None:
+        self._stir()
         if (over := self._over.pop(run_id, None)) is not None:
             over.set()
 
