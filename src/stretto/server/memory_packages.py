@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -20,13 +18,13 @@ from stretto.server.memory_forms import (
     entry_of,
     moment,
 )
+from stretto.server.tables import table_line
 
 AT_ONCE = 500
 _COLUMNS = (
     "id", "type", "content", "workflow_id", "tags", "importance", "priority", "agent_source", "created_at",
     "expires_at",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def export_memories(house: House) -> AsyncIterator[bytes]:
@@ -42,19 +40,16 @@ async def export_memories(house: House) -> AsyncIterator[bytes]:
 
 
 async def export_table(house: House) -> AsyncIterator[bytes]:
-    """Yields all memories as comma-separated values with a head line; JSON alone can be imported again.
-
-    A text that a spreadsheet would take for a formula begins with an apostrophe.
-    """
-    yield _line(_COLUMNS)
+    """Yields all memories as comma-separated values with a head line; JSON alone can be imported again."""
+    yield table_line(_COLUMNS)
     async for memory in _all(house):
         told = entry_of(memory)
-        cells = [
-            told.id, told.type, _plain(told.content), told.workflow_id or "", _plain(" ".join(told.tags)),
-            str(told.importance), "" if told.priority is None else str(told.priority), _plain(told.agent_source or ""),
-            told.created_at.isoformat(), "" if told.expires_at is None else told.expires_at.isoformat(),
-        ]  # fmt: skip
-        yield _line(cells)
+        yield table_line(
+            [
+                told.id, told.type, told.content, told.workflow_id, " ".join(told.tags), told.importance, told.priority,
+                told.agent_source, told.created_at.isoformat(), told.expires_at and told.expires_at.isoformat(),
+            ]
+        )  # fmt: skip
 
 
 async def import_memories(house: House, package: MemoryImport) -> MemoriesImported:
@@ -134,13 +129,3 @@ def _memory(said: ImportedMemory, now: float) -> Memory:
         created_at=now if said.created_at is None else said.created_at.timestamp(),
         expires_at=None if said.expires_at is None else said.expires_at.timestamp(),
     )  # fmt: skip
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _line(cells: list[str] | tuple[str, ...]) -> bytes:
-    held = io.StringIO()
-    csv.writer(held).writerow(cells)
-    return held.getvalue().encode()

@@ -7,13 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator
 
 from stretto.core.archive import MemoryKind, Scope
 from stretto.server import memories as work
 from stretto.server.dependencies import Here, Limit, Offset, Page
 from stretto.server.memory_forms import (
-    WORKFLOW,
     EmbedderCheck,
     EmbedderText,
     Forgotten,
@@ -32,25 +30,19 @@ from stretto.server.memory_forms import (
 )
 from stretto.server.memory_packages import export_memories as export
 from stretto.server.memory_packages import export_table, import_memories
+from stretto.server.people_places import OfWorkflow
 from stretto.server.problems import answers
 
 router = APIRouter(prefix="/api/memories", tags=["Memories"])
 
 
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower()
-
-
 Types = Annotated[list[MemoryKind] | None, Query(max_length=4, description="Only these types.")]
 Whose = Annotated[Scope, Query(description="Those of a workflow, general ones, or both.")]
-Workflow = Annotated[
-    str | None, Query(pattern=WORKFLOW, description="Whose, where it is a workflow's."), AfterValidator(_lower)
-]
 
 
 @router.get("", operation_id="list_memories", summary="List memories")
 async def list_memories(
-    house: Here, type: Types = None, scope: Whose = "both", workflow_id: Workflow = None, limit: Limit = 50,
+    house: Here, type: Types = None, scope: Whose = "both", workflow_id: OfWorkflow = None, limit: Limit = 50,
     offset: Offset = 0,
 ) -> Page[MemoryEntry]:  # fmt: skip
     """Returns memories, newest first; those that have expired are not there."""
@@ -69,7 +61,7 @@ async def clear_memories(
     house: Here,
     type: Annotated[list[MemoryKind], Query(min_length=1, max_length=4, description="Of which types.")],
     scope: Whose = "both",
-    workflow_id: Workflow = None,
+    workflow_id: OfWorkflow = None,
 ) -> Forgotten:
     """Forgets memories, and tells how many."""
     return Forgotten(deleted=await work.clear_memories(house, type, scope, workflow_id))
