@@ -122,10 +122,11 @@ class PeopleRows:
         details = _whole(event.details)
         form = _object(details if "question_type" in details else None)
         choices = tuple({"id": choice, "label": choice} for choice in event.choices)
+        options = _options(form.get("options")) if form else choices
         kind: Literal["checkbox", "text"] = "checkbox" if choices else "text"
         return QuestionRow(
             **self._request(event), topic=event.topic, question=event.question,
-            question_type=str(form.get("question_type", kind)), options=_options(form.get("options")) if form else choices,
+            question_type=str(form.get("question_type", kind)), options=options,
             text_placeholder=str(form.get("text_placeholder", "")), text_required=bool(form.get("text_required")),
             context=event.reason, status="pending", selected_options=(), text_response=None, answered_by=None,
             answer_reason=None,

@@ -315,10 +315,11 @@ _TUPLES = frozenset(("choices", "options", "selected_options"))
 def row_of(item: WorkflowRowItem) -> dict[str, Any]:
     """Returns an item as JSON values by name, times as ISO 8601 text."""
     kind: type[WorkflowRowItem] = type(item)
-    return {name: _json_value(getattr(item, name)) for name in _NAMES[kind]}
+    return {name: json_value(getattr(item, name)) for name in _NAMES[kind]}
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """Returns a value as JSON values, times as ISO 8601 text; what has no such form in words."""
     if type(value) in _SCALARS:
         return value
     if isinstance(value, datetime):
