@@ -1,4 +1,4 @@
-"""What the server takes as a whole: 200 workflows that stream at once."""
+"""What the server takes as a whole: 200 workflows that stream at once, a long state, a start on much data."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from benchmarks.measure import Figure, Size, driven, seconds, times
+from benchmarks.measure import Figure, Size, Times, driven, seconds, times
 from benchmarks.models import EACH, PACE, ROOT, Provider, provider
+from stretto.core.codec import encode
+from stretto.core.events import RunEnded, RunStarted, Said
+from stretto.core.journal import Line, owner_of_this_process
+from stretto.core.records import ExecutionRow, Fold, Row, WorkflowRow
+from stretto.stores.sql import SqlStore
 
 WORKFLOWS, LATE, MEMORY = 200, 0.25, 400e6
 SECONDS = 5
+ROWS, STATE, FIRST, PAGE = 10_000, 0.5, 0.05, 50
+GIGABYTE, START = 1_000_000_000, 3.0
 
 
 def main(place: str, provider_url: str, port: int) -> None:
@@ -32,7 +39,6 @@ def main(place: str, provider_url: str, port: int) -> None:
 
     from stretto.configuring.settings import Settings
     from stretto.server.app import create_app
-    from stretto.stores.sql import SqlStore
 
     chosen = Settings.model_validate(
         {
@@ -161,11 +167,88 @@ async def _stream(asked: Provider, folder: Path, workflows: int, tokens: int) ->
     ]
 
 
+async def _much(place: Path, rows: int, size: int) -> str:
+    """Fills a database: one workflow with so many rows, and runs whose logs take so many bytes; returns the id."""
+    workflow_id = "00000000-0000-4000-8000-000000000001"
+    async with SqlStore(place) as store:
+        now = time.time()
+        await store.records.add_workflow(
+            WorkflowRow(id=workflow_id, name="long", agent_id="helper", created_at=now, updated_at=now)
+        )
+        run = await store.records.add_execution(
+            ExecutionRow(run_id="long", workflow_id=workflow_id, message="m", agent_id="helper", created_at=now)
+        )
+        told: list[Row] = [
+            {
+                "id": f"long/{place}", "workflow_id": workflow_id, "message_id": "long:answer", "agent_id": "helper",
+                "tool_type": "local", "tool_name": "read_file", "server_name": None,
+                "input_params": {"path": f"src/module_{place}.py"}, "output_result": "line of a file\n" * 10,
+                "success": True, "error_message": None, "duration_ms": 12, "iteration": place,
+                "created_at": "2026-01-01T00:00:00Z",
+            }
+            for place in range(rows)
+        ]  # fmt: skip
+        await store.records.keep(
+            [Fold(run_id=run.run_id, workflow_id=workflow_id, lines=0, rows={"tool_execution": told})]
+        )
+        await store.records.change_execution(run.run_id, status="completed")
+        text = "x" * 50_000
+        for number in range(size // 5_000_000):
+            run_id, owner = f"run{number}", owner_of_this_process()
+            await store.claim(run_id, owner)
+            begun = RunStarted("", 0.0, run_id, "filler", now)
+            said = [Said("", float(place), f"{number} {place} {text}") for place in range(100)]
+            events = [begun, *said, RunEnded("", 100.0, "completed")]
+            lines = [Line(seq, each.kind, "", each.at, encode(each)) for seq, each in enumerate(events)]
+            await store.append(run_id, lines)
+            await store.release(run_id, owner)
+    return workflow_id
+
+
+async def _state(asked: Provider, folder: Path, rows: int, size: int, rounds: int) -> list[Figure]:
+    async with server(folder / "empty.db", asked.url) as served:
+        empty = served.ready
+    place = folder / "much.db"
+    workflow_id = await _much(place, rows, size)
+    async with server(place, asked.url) as served:
+        ready = served.ready
+        taken: dict[str, list[float]] = {"": [], f"?limit={PAGE}": []}
+        bytes_sent = 0
+        for _ in range(rounds * 2):
+            for query, found in taken.items():
+                began = time.perf_counter()
+                answer = await served.client.get(f"/api/workflows/{workflow_id}/state{query}")
+                found.append(time.perf_counter() - began)
+                assert answer.status_code == 200
+                bytes_sent = max(bytes_sent, len(answer.content))
+    whole, page = (Times(tuple(found)) for found in taken.values())
+    held = place.stat().st_size
+    return [
+        Figure(
+            f"state of a workflow with {rows:,} rows, over HTTP",
+            f"{bytes_sent / 1e6:.1f} MB of JSON", seconds(whole.median), times(whole.median / STATE),
+            f"≤ {seconds(STATE)}", whole.median <= STATE, [whole.told()],
+        ),
+        Figure(
+            f"its first page of {PAGE}", seconds(whole.median), seconds(page.median), times(page.median / whole.median),
+            f"≤ {seconds(FIRST)}", page.median <= FIRST, [page.told()],
+        ),
+        Figure(
+            f"from the start of the process to the first answer, with {held / 1e9:.2f} GB of data",
+            f"{seconds(empty)} with none", seconds(ready), times(ready / empty),
+            f"≤ {seconds(START)}", ready <= START, [],
+        ),
+    ]  # fmt: skip
+
+
 async def _serving(size: Size) -> list[Figure]:
     small = size.name == "tiny"
     with tempfile.TemporaryDirectory() as folder:
         async with provider() as asked:
-            return await _stream(asked, Path(folder), 5 if small else WORKFLOWS, 25 if small else SECONDS * PACE)
+            here = Path(folder)
+            figures = await _stream(asked, here, 5 if small else WORKFLOWS, 25 if small else SECONDS * PACE)
+            much = 10_000_000 if small else GIGABYTE
+            return figures + await _state(asked, here, 100 if small else ROWS, much, size.rounds)
 
 
 def serving(size: Size) -> list[Figure]:
