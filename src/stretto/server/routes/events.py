@@ -32,7 +32,7 @@ _TOLD: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/api/events", operation_id="stream_events", summary="Stream what happens in all workflows",
-    response_class=EventStream, responses=_TOLD,
+    response_class=EventStream, status_code=200, responses=_TOLD,
 )  # fmt: skip
 async def stream_events(
     house: Here, last_event_id: LastEventId = None, after: After = None, follow: Follow = True
@@ -46,7 +46,8 @@ async def stream_events(
 
 @router.get(
     "/api/workflows/{workflow_id}/events", operation_id="stream_workflow_events",
-    summary="Stream what happens in one workflow", response_class=EventStream, responses=_TOLD | answers(404),
+    summary="Stream what happens in one workflow", response_class=EventStream, status_code=200,
+    responses=_TOLD | answers(404),
 )  # fmt: skip
 async def stream_workflow_events(
     house: Here, workflow_id: WorkflowId, last_event_id: LastEventId = None, after: After = None, follow: Follow = True
