@@ -344,6 +344,7 @@ class Executions:
         projection = self._projector.projection(row)
         ended: RunEnded | None = None
         run = live.run = self._supervisor.start(prepared.step, prepared.task, **prepared.settings)
+        projection.flushed = run.state.log.flushed
         self._stir()
         if live.cancelled:
             run.cancel(live.cancelled)
@@ -362,6 +363,7 @@ class Executions:
             if ended is not None:
                 await keep_answer(self._store, row, ended)
             elif isinstance(run.outcome, Failed):
+                await self._projector.refold(self._store, row)
                 await self._interrupted(row.run_id, str(run.outcome.error))
         finally:
             publisher.close()

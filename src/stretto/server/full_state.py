@@ -96,7 +96,8 @@ async def _rest(store: Store, workflow_id: str, limit: int | None) -> _Rest:
     run_ids = {row.run_id for row in executions}
     for message in await records.rows("message", workflow_id, limit=1, offset=max(0, counts["message"] - 1)):
         if message["run_id"] not in run_ids:
-            executions.insert(0, await records.execution(message["run_id"]))
+            executions.append(await records.execution(message["run_id"]))
+    executions.sort(key=lambda row: row.ordinal)
     begun = [row for row in executions if row.status != "queued"]
     run = _RunOf(None, (), 0)
     if begun:

@@ -93,8 +93,8 @@ class Projection:
         """Returns what is to be written now, None when nothing is: of lines alone only the last ones are told."""
         if self._gathered == self._written:
             return None
-        rows = {table: list(rows.values()) for table, rows in self._rows.items() if rows}
-        removed = {table: list(ids) for table, ids in self._removed.items() if ids}
+        rows: dict[RowTable, list[Row]] = {table: list(held.values()) for table, held in self._rows.items() if held}
+        removed: dict[RowTable, list[str]] = {table: list(ids) for table, ids in self._removed.items() if ids}
         execution = {name: value for name, value in self._now.items() if value != self._kept[name]}
         if not (rows or removed or execution or self._last):
             return None

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
 
 import anyio
 from pydantic import TypeAdapter
 
-from stretto.agents.result import WorkflowResult, WorkflowStatus
+from stretto.agents.result import WorkflowResult
 from stretto.agents.workflow_rows import Workflow, WorkflowFullState
 from stretto.configuring.agent_room import AgentRoom
 from stretto.configuring.settings import Settings
 from stretto.core.errors import DefinitionError, ExecutionError
 from stretto.core.records import ExecutionRow, WorkflowRow, WorkflowState
 from stretto.server.executions import Executions
-from stretto.server.full_state import full_state, state_json
+from stretto.server.full_state import full_state, state_json, workflow_of
 from stretto.server.hub import Hub
 from stretto.server.problems import ExecutionStopped
 from stretto.stores.store import Store
@@ -187,15 +184,6 @@ class WorkflowService:
 
     def _tell(self, workflow_id: str, status: str) -> None:
         self._hub.announce("workflow_update", {"workflow_id": workflow_id, "status": status})
-
-
-def workflow_of(row: WorkflowRow) -> Workflow:
-    """Returns a workflow as commands tell it."""
-    told: dict[str, Any] = asdict(row)
-    for field in ("created_at", "updated_at", "completed_at"):
-        if told[field] is not None:
-            told[field] = datetime.fromtimestamp(told[field], UTC)
-    return Workflow(**{**told, "status": WorkflowStatus(row.status)})
 
 
 def result_of(row: ExecutionRow) -> WorkflowResult:
