@@ -38,9 +38,10 @@ class AgentRoom:
     """Everything that agents need, made of settings and of what an archive describes.
 
     ``given`` is what files, environment and options say, ``settings`` what is in force: where nothing is given, what
-    the archive holds counts. ``agents`` can be used, ``broken`` cannot, and say why; ``problems`` says the same of
-    settings, providers and models. ``note`` says what the demonstration's agents lack. ``configured`` are the servers
-    of files, beside which ``servers`` has those of the archive.
+    the archive holds counts. ``agents`` can be used, ``broken`` cannot, and say why (``unusable`` are those of them
+    whose description can be read); ``problems`` says the same of settings, providers and models. ``note`` says what the
+    demonstration's agents lack. ``configured`` are the servers of files, beside which ``servers`` has those of the
+    archive.
 
     Whoever changes what the archive describes holds ``changing`` meanwhile, and calls ``renew``. What runs goes on as
     it began: with the agents, approvals and models that it was given.
@@ -56,6 +57,7 @@ class AgentRoom:
         self.approvals = Approvals(given.approvals)
         self.agents: tuple[KnownAgent, ...] = ()
         self.broken: tuple[BrokenAgent, ...] = ()
+        self.unusable: dict[str, KnownAgent] = {}
         self.problems: dict[str, str] = {}
         self.note = ""
         self.embedder: Embedder | None = None
@@ -91,12 +93,15 @@ class AgentRoom:
         agents, broken = await known_agents(settings, archive, self._here)
         registry = AgentRegistry(tools=self.tools, models=self.models, mcp=self.servers)
         usable: list[KnownAgent] = []
+        unusable: dict[str, KnownAgent] = {}
         for agent in agents:
             try:
                 registry.add(agent.config, replace=True)
                 usable.append(agent)
             except DefinitionError as error:
                 broken.append(BrokenAgent(agent.config.id, agent.config.name, (str(error),)))
+                unusable[agent.config.id] = agent
+        self.unusable = unusable
         self.choice, self.settings, self.problems, self.embedder = choice, settings, problems, embedder
         self._embeds = settings.embedder if embedder is not None else None
         self.registry, self.agents, self.broken, self.note = registry, tuple(usable), tuple(broken), shown.note

@@ -19,6 +19,8 @@ from stretto.models.resolve import Models
 PROVIDERS, MODELS = "provider", "model"
 """The kinds of document that describe providers and models in an archive."""
 
+ADDRESS = r"^(https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#\x00-\x1f\x7f]*)?)?$"
+"""The pattern of an address: no user, no password, no query."""
 HeaderName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Dollars = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
@@ -36,10 +38,10 @@ class KeptProvider(BaseModel):
 
     display_name: str = Field("", max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")
     enabled: bool = True
-    base_url: str = Field("", max_length=512, pattern=r"^[^\x00-\x20\x7f]*$")
+    base_url: str = Field("", max_length=512, pattern=ADDRESS)
     kind: Kind | None = None
     key_name: str | None = Field(None, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict[HeaderName, HeaderValue], max_length=50)
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict[str, str], max_length=50)
     max_concurrency: int | None = Field(None, ge=1, le=100_000)
 
     def config(self, name: str) -> ProviderConfig | None:

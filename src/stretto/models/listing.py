@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import anyio
@@ -47,17 +47,24 @@ class CannotList(DefinitionError):
         self.provider = provider
 
 
-async def models_at(provider: str, client: Any, headers: dict[str, str], secrets: Collection[str]) -> tuple[str, ...]:
-    """Returns the names of the models that a provider says it has, sorted; raises ``ProviderFailed``."""
-    held = getattr(client, "models", None)
-    ask = getattr(held, "list_async", None) or getattr(held, "list", None)
-    if ask is None:
-        raise CannotList(provider)
+async def models_at(
+    provider: str, source: Callable[[], Awaitable[Any]], headers: dict[str, str], secrets: Collection[str]
+) -> tuple[str, ...]:
+    """Returns the names of the models that a provider says it has, sorted; ``source`` gives its client.
+
+    Raises ``ProviderFailed``, and ``CannotList`` when the client has no way to ask.
+    """
     told: dict[str, Any] = {"extra_headers": headers} if headers else {}
     try:
         with anyio.fail_after(PATIENCE):
+            held = getattr(await source(), "models", None)
+            ask = getattr(held, "list_async", None) or getattr(held, "list", None)
+            if ask is None:
+                raise CannotList(provider)
             found = await ask(**told)
         return tuple(sorted(str(each.id) for each in found.data))
+    except CannotList:
+        raise
     except TimeoutError:
         raise ProviderFailed(provider, TookTooLong, "", None) from None
     except Exception as error:  # noqa: BLE001  # clients raise what they like, and their words may hold the key

@@ -58,9 +58,13 @@ class ProviderConfig(Described):
         if not self.base_url and self.spoken in {"openai", "openai-responses"}:
             raise DefinitionError(f"{owner} needs a base_url, as 'http://localhost:8000/v1'")
         if self.base_url:
-            parts = urlsplit(self.base_url)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise DefinitionError(f"{owner}: base_url must be an http or https address, as 'https://host/v1'")
+            wrong = DefinitionError(f"{owner}: base_url must be an http or https address, as 'https://host/v1'")
+            try:
+                parts = urlsplit(self.base_url)
+                if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+                    raise wrong
+            except ValueError:  # half an IPv6 address, or a port that is none
+                raise wrong from None
             if parts.username or parts.password:
                 raise DefinitionError(f"{owner}: base_url must hold no password; name the key's variable by key_name=")
         if self.max_concurrency is not None:

@@ -178,8 +178,8 @@ class Models:
         _import(provider, config)
         make, _ = self._makers(f"{provider}:*", config, key)
         version = self._version(provider, config, key)
-        client = await self._connections.model(f"{provider}:*#client", make, lambda made: made.client, version)
-        return await models_at(provider, client, dict(config.headers) if config else {}, _secrets(config, key))
+        source = partial(self._connections.model, f"{provider}:*#client", make, lambda made: made.client, version)
+        return await models_at(provider, source, dict(config.headers) if config else {}, _secrets(config, key))
 
     def embedder(self, id: str) -> Embedder:
         """Returns an embedder: ``provider:model``, or ``model2vec:<directory or name>`` for one that runs here."""
