@@ -67,7 +67,7 @@ def create_app(chosen: Settings, store: Store, steps: Mapping[str, Step[Any, Any
 
     app = FastAPI(
         title="Stretto", version=version("stretto"), lifespan=lifespan, docs_url=None, redoc_url=None,
-        openapi_url="/openapi.json", redirect_slashes=False,
+        openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.draining, app.state.metrics = False, Metrics()
     install_problems(app, token=chosen.server.token is not None)

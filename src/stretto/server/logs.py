@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from stretto.models.errors import masked
+from stretto.monitoring.labels import clean
 from stretto.server.request_ids import REQUEST_ID
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ class LogLines(logging.Formatter):
             when = time.strftime("%H:%M:%S", time.localtime(record.created))
             told = self._told(record)
             tail = f" {told['ms']} ms" if "ms" in told else ""
-            return f"{when} {record.levelname.lower():<7} {words}{tail}" + (f"\n{trace}" if trace else "")
+            return f"{when} {record.levelname.lower():<7} {clean(words)}{tail}" + "".join(
+                f"\n  {clean(line)}" for line in trace.splitlines()
+            )
         whole: dict[str, Any] = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),

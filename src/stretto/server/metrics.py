@@ -33,6 +33,7 @@ class Metrics:
             "stretto_executions", "Executions of workflows, by their state.", ["status"], registry=self._registry
         )
         self._runs = Gauge("stretto_runs_live", "Runs that go on in this process.", registry=self._registry)
+        self._watching = Gauge("stretto_streams", "Clients that listen to events.", registry=self._registry)
         self._started = Gauge(
             "stretto_start_time_seconds", "When the server started, since the Unix epoch.", registry=self._registry
         )
@@ -43,11 +44,12 @@ class Metrics:
         self._requests.labels(known, path, str(status or 499)).inc()
         self._seconds.labels(known, path).observe(seconds)
 
-    def stands(self, *, running: int, queued: int, live: int, started_at: float) -> None:
+    def stands(self, *, running: int, queued: int, live: int, watching: int, started_at: float) -> None:
         """Takes what runs and waits now."""
         self._executions.labels("running").set(running)
         self._executions.labels("queued").set(queued)
         self._runs.set(live)
+        self._watching.set(watching)
         self._started.set(started_at)
 
     def text(self) -> bytes:

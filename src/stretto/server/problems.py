@@ -24,18 +24,20 @@ MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
 MOST_CHARACTERS = 2_000
 _REFERENCE = {"$ref": "#/components/schemas/ProblemDetails"}
-_EVERYWHERE = (401, 403, 429)
-_WITH_A_BODY = (400, 413, 415)
+_EVERYWHERE = (401, 403, 429, 503)
+_WITH_A_BODY = (400, 408, 413, 415)
 _SAID = {
     400: "The request could not be read.",
     401: "A token is needed, or the one that was given is wrong.",
     403: "The request comes from a page or under a name that this server does not serve, or may not be made.",
     404: "There is no such thing.",
+    408: "The body did not come in time.",
     409: "The request contradicts what there is.",
     413: "The body is larger than this server takes.",
     415: "The body is no JSON, or not said to be.",
     422: "A field breaks a rule; `errors` names both.",
     429: "Too many requests; `Retry-After` says how many seconds to wait.",
+    503: "The server is stopping, or its database does not take anything now; `Retry-After` says when to ask again.",
 }
 
 
@@ -80,7 +82,7 @@ def answers(*statuses: int, **said: str) -> dict[int | str, dict[str, Any]]:
     """Returns what ``responses=`` of an operation takes for these errors: ``answers(404, 409)``.
 
     A text of one's own is given by its status: ``answers(404, _409="The id is taken.")``. What every operation can
-    answer (400, 401, 403, 413, 415, 422, 429) is documented by itself.
+    answer (400, 401, 403, 408, 413, 415, 422, 429, 503) is documented by itself.
     """
     texts = {**{status: _text(status) for status in statuses}, **{int(name[1:]): text for name, text in said.items()}}
     return {status: {"model": ProblemDetails, "description": text} for status, text in texts.items()}
@@ -198,7 +200,7 @@ def _documented(document: dict[str, Any], token: bool) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    made = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    made = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
     schemas.update(made.pop("$defs"))
     schemas["ProblemDetails"] = made
     for operations in document["paths"].values():
@@ -227,7 +229,6 @@ def _document(operation: dict[str, Any]) -> None:
         for media, held in list(content.items()):
             if held.get("schema") == _REFERENCE:
                 content[MEDIA_TYPE] = content.pop(media)
-    if "429" in responses:
-        responses["429"].setdefault("headers", {})["Retry-After"] = {
-            "description": "Seconds to wait.", "schema": {"type": "integer"}
-        }  # fmt: skip
+    for status in ("429", "503"):
+        told = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+        responses[status].setdefault("headers", {})["Retry-After"] = told

@@ -10,11 +10,13 @@ from functools import cached_property
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import anyio
 from fastapi import FastAPI
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stretto.configuring.settings import ServerTable
 from stretto.core.errors import DefinitionError
@@ -29,6 +31,8 @@ OPEN = HEALTH | {"/", "/docs", "/openapi.json", "/api/session", "/favicon.ico"}
 """What may be asked without the token: nothing that tells of runs."""
 OPEN_FOLDER = "/assets/"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+BODY_TIME = 120.0
+"""How long a body may take to come (seconds)."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HOST = re.compile(r"^(?P<name>\[[0-9a-f:.]+\]|[^\[\]:/@\s]+)(?::(?P<port>\d{1,5}))?$")
 _JSON = re.compile(r"^application/(?:[\w.+-]+\+)?json\s*(?:;|$)")
@@ -118,16 +122,18 @@ class Gate:
         self._counted = RequestBodyLimitMiddleware(app, max_body_size=safety.settings.max_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers 401, 413, 415 or 429, or hands the request on."""
+        """Answers 401, 413, 415, 429 or 503, or hands the request on."""
         if scope["type"] != "http" or scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
         headers, client = Headers(scope=scope), client_of(scope)
-        problem = self._rate(client) or self._entry(scope["path"], headers, client) or self._body(scope, headers)
+        problem = self._rate(client) or self._entry(scope["path"], headers, client) or self._change(scope, headers)
         if problem is not None:
             await refuse(problem, scope, receive, send)
+        elif "transfer-encoding" in headers:
+            await self._counted(scope, BodyInTime(receive), send)
         else:
-            await (self._counted if "transfer-encoding" in headers else self._app)(scope, receive, send)
+            await self._app(scope, BodyInTime(receive) if "content-length" in headers else receive, send)
 
     def _rate(self, client: str) -> Problem | None:
         wait = self._safety.rates.take(client)
@@ -153,9 +159,12 @@ class Gate:
             told = "the token is wrong"
         return Problem(401, "unauthorized", told, {"www-authenticate": "Bearer"})
 
-    def _body(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _change(self, scope: Scope, headers: Headers) -> Problem | None:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
+        if scope["app"].state.draining:
+            told = "the server is stopping and takes nothing more; ask again when it is back"
+            return Problem(503, "stopping", told, {"retry-after": "5", "connection": "close"})
         length, kind = headers.get("content-length", "0"), headers.get("content-type")
         most = self._safety.settings.max_body
         if length.isdigit() and int(length) > most:
@@ -166,6 +175,23 @@ class Gate:
             said = "is not said to be anything" if kind is None else f"is said to be {kind[:100]!r}"
             return Problem(415, "unsupported_media_type", f"the body {said}; send Content-Type: application/json")
         return None
+
+
+class BodyInTime:
+    """Receives a body that has to come within ``BODY_TIME`` seconds; raises ``HTTPException`` 408 when it does not."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._until, self._whole = receive, anyio.current_time() + BODY_TIME, False
+
+    async def __call__(self) -> Message:
+        """Returns the next part; once the body is whole, what follows may take as long as it likes."""
+        if self._whole:
+            return await self._receive()
+        with anyio.move_on_after(max(0.0, self._until - anyio.current_time())):
+            message = await self._receive()
+            self._whole = message["type"] != "http.request" or not message.get("more_body", False)
+            return message
+        raise HTTPException(408, f"the body did not come within {BODY_TIME:g} s", {"connection": "close"})
 
 
 def install_safety(app: FastAPI, settings: ServerTable) -> Safety:

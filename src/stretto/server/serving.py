@@ -78,7 +78,7 @@ class Serving(uvicorn.Server):
                 ws="none", timeout_graceful_shutdown=LAST_ANSWERS,
             )
         )  # fmt: skip
-        self._app, self._ready = app, ready
+        self.app, self._ready = app, ready
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # a generator's, or another's
         """Leaves signals to whoever drives the loop."""
@@ -95,7 +95,7 @@ class Serving(uvicorn.Server):
             server.close()
         for listener in sockets or ():
             listener.close()
-        await drain(self._app)
+        await drain(self.app)
         await super().shutdown(sockets)
 
 

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from stretto.server.dependencies import Here
 from stretto.server.operations_page import operations_page
@@ -34,6 +34,13 @@ def show_operations(request: Request) -> HTMLResponse:
     """Shows every operation."""
     app: FastAPI = request.app
     return HTMLResponse(operations_page(_page("docs.html"), app.openapi()))
+
+
+@router.get("/openapi.json")
+def get_openapi_document(request: Request) -> Response:
+    """Returns the description of all operations, from which clients are generated."""
+    app: FastAPI = request.app
+    return JSONResponse(app.openapi())
 
 
 @router.get("/assets/{name}")

@@ -64,7 +64,11 @@ async def get_metrics(request: Request, house: Here) -> Response:
     waiting = await house.store.records.executions(statuses=["queued", "running"])
     queued = sum(1 for each in waiting if each.status == "queued")
     metrics.stands(
-        running=len(waiting) - queued, queued=queued, live=len(house.supervisor.runs), started_at=house.started_at
+        running=len(waiting) - queued,
+        queued=queued,
+        live=len(house.supervisor.runs),
+        watching=house.hub.watching,
+        started_at=house.started_at,
     )
     return Response(await anyio.to_thread.run_sync(metrics.text), media_type=MEDIA_TYPE)
 
