@@ -56,7 +56,7 @@ async def open_house(
         executions = Executions(
             store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, settings=settings
         )
-        service = WorkflowService(store=store, room=room, executions=executions, hub=hub, settings=settings)
+        service = WorkflowService(store=store, room=room, executions=executions, hub=hub)
         retention = Retention(store, hub, lambda: room.settings.server.keep_days)
         supervisor.beside(projector.work, "writing rows")
         supervisor.beside(retention.work, "removing what is old")

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from stretto.agents.result import WorkflowResult
 from stretto.agents.workflow_rows import Workflow, WorkflowFullState
 from stretto.configuring.agent_room import AgentRoom
-from stretto.configuring.settings import Settings
 from stretto.core.errors import DefinitionError, ExecutionError
 from stretto.core.records import ExecutionRow, WorkflowRow, WorkflowState
 from stretto.server.executions import Executions
@@ -78,9 +77,9 @@ class StateTimeout(ExecutionError, TimeoutError):
 class WorkflowService:
     """Creates, executes, cancels, loads, renames and deletes workflows."""
 
-    def __init__(self, *, store: Store, room: AgentRoom, executions: Executions, hub: Hub, settings: Settings) -> None:
+    def __init__(self, *, store: Store, room: AgentRoom, executions: Executions, hub: Hub) -> None:
         self._store, self._records, self._room = store, store.records, room
-        self._executions, self._hub, self._settings = executions, hub, settings
+        self._executions, self._hub = executions, hub
 
     async def create_workflow(self, name: str, agent_id: str, *, id: str | None = None) -> str:
         """Creates a workflow and returns its id; raises ``InvalidField``, and ``UnknownAgent`` for such an agent.
@@ -104,7 +103,7 @@ class WorkflowService:
         Raises ``ExecutionFailed``, ``ExecutionCancelled`` or ``ExecutionTimeout`` when it did not come to one.
         """
         asked = await self.execute_workflow_streaming(workflow_id, message, agent_id, locale)
-        limit = self._settings.server.execution_timeout
+        limit = self._room.settings.server.execution_timeout
         with anyio.move_on_after(limit):
             return result_of(await self._executions.wait(asked.run_id))
         if not await self._executions.cancel_run(asked.run_id, f"it took longer than {limit:g} s"):

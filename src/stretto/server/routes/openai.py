@@ -81,7 +81,7 @@ def _streamed(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 
 def _following(house: House, run: Run[Any], *, streamed: bool) -> Following:
-    server = house.settings.server
+    server = house.room.settings.server
     limit = None if streamed else server.execution_timeout
     pause = server.heartbeat if streamed else 0.5
     return Following(run, pause=pause, patience=server.execution_timeout, limit=limit)
