@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
-
-from pydantic_core import to_jsonable_python
 
 from stretto.agents.call import plain
 from stretto.agents.result import WorkflowStatus
@@ -324,10 +323,7 @@ def json_value(value: Any) -> Any:
         return value
     if isinstance(value, datetime):
         return value.isoformat()
-    try:
-        return to_jsonable_python(value, fallback=str, bytes_mode="base64", inf_nan_mode="strings")
-    except Exception:  # noqa: BLE001  # what tools are given and return has words of any kind
-        return plain(value)
+    return json.loads(json.dumps(plain(value)), parse_constant=str)  # NaN is no JSON
 
 
 def item_of(table: RowTable, row: Mapping[str, Any]) -> Any:
