@@ -76,9 +76,10 @@ class Projection:
 
     def gather(self, *, last: bool = False) -> None:
         """Makes the rows that are to be written, behind those that are known; the ``last`` time of all there are."""
+        self._last = self._last or last
         if self.lines <= self._gathered and not (last and 0 < self.lines < self._known):
             return
-        self._gathered, self._now, self._last = self.lines, self._standing(), last
+        self._gathered, self._now = self.lines, self._standing()
         changes = self._fold.changes()
         for table, rows in changes.rows.items():
             self._rows[table].update((row.id, row_of(row)) for row in rows)
