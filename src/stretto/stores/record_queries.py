@@ -53,11 +53,11 @@ def add_workflow(connection: sa.Connection, row: WorkflowRow) -> None:
 def one_workflow(connection: sa.Connection, id: str, lock: bool = False) -> WorkflowRow:
     """Returns a workflow."""
     asked = sa.select(*_WORKFLOW).where(workflow.c.id == id)
-    held = connection.execute(asked.with_for_update() if lock else asked).one_or_none()
+    held = connection.execute(asked.with_for_update() if lock else asked).mappings().one_or_none()
     if held is None:
         newest = sa.select(workflow.c.id).order_by(workflow.c.updated_at.desc()).limit(_NEAR)
         raise not_kept("workflow", id, connection.scalars(newest))
-    return WorkflowRow(**held._mapping)
+    return WorkflowRow(**held)
 
 
 def workflows(
@@ -73,7 +73,7 @@ def workflows(
     total = connection.scalar(sa.select(sa.func.count()).select_from(workflow).where(*kept)) or 0
     asked = sa.select(*_WORKFLOW).where(*kept).order_by(workflow.c.updated_at.desc(), workflow.c.key.desc())
     found = connection.execute(asked.limit(limit).offset(offset))
-    return [WorkflowRow(**held._mapping) for held in found], total
+    return [WorkflowRow(**held) for held in found.mappings()], total
 
 
 def change_workflow(connection: sa.Connection, id: str, changes: Mapping[str, Any]) -> WorkflowRow:
@@ -121,7 +121,7 @@ def _settle(connection: sa.Connection, workflow_ids: Collection[str]) -> None:
         held[row.workflow_id].append(row)
     names = [column.name for column in workflow.c if column.name != "key"]
     asked = sa.select(workflow).where(workflow.c.id.in_(held))
-    settled = [dict(row._mapping) | rules.standing_of(held[row.id]) for row in connection.execute(asked)]
+    settled = [{**row, **rules.standing_of(held[row["id"]])} for row in connection.execute(asked).mappings()]
     values = [tuple(row[name] for name in names) for row in settled]
     insert_rows(connection, f"workflow ({', '.join(names)})", values, _then("id", _SUMMED))
 
@@ -149,7 +149,7 @@ def add_execution(connection: sa.Connection, row: ExecutionRow) -> ExecutionRow:
 
 def one_execution(connection: sa.Connection, run_id: str) -> ExecutionRow:
     """Returns an execution."""
-    held = connection.execute(sa.select(execution).where(execution.c.run_id == run_id)).one_or_none()
+    held = connection.execute(sa.select(execution).where(execution.c.run_id == run_id)).mappings().one_or_none()
     if held is None:
         newest = sa.select(execution.c.run_id).order_by(execution.c.key.desc()).limit(_NEAR)
         raise not_kept("execution", run_id, connection.scalars(newest))
@@ -170,7 +170,7 @@ def executions(
         asked = asked.where(execution.c.workflow_id == workflow_id)
     if statuses:
         asked = asked.where(execution.c.status.in_(sorted(statuses)))
-    return [_execution(row) for row in connection.execute(_page(asked, limit, offset))]
+    return [_execution(row) for row in connection.execute(_page(asked, limit, offset)).mappings()]
 
 
 def change_execution(
@@ -201,8 +201,8 @@ def _execution_values(row: ExecutionRow) -> dict[str, Any]:
     return {name: held[name] for name in held if name not in rules.IN_DATA} | {"data": rules.data_of(row.run_id, held)}
 
 
-def _execution(row: Any) -> ExecutionRow:
-    held = dict(row._mapping)
+def _execution(row: sa.RowMapping) -> ExecutionRow:
+    held: dict[str, Any] = {**row}
     del held["key"]
     return ExecutionRow(**json.loads(held.pop("data")), **held)
 
@@ -219,7 +219,7 @@ def keep(connection: sa.Connection, folds: Sequence[Fold]) -> None:
         rules.check_execution_fields(fold.execution)
     _lock(connection, (fold.workflow_id for fold in folds))
     asked = sa.select(*_LIGHT).where(execution.c.run_id.in_({fold.run_id for fold in folds}))
-    light = {row.run_id: dict(row._mapping) for row in connection.execute(asked)}
+    light: dict[str, dict[str, Any]] = {row["run_id"]: {**row} for row in connection.execute(asked).mappings()}
     there = [fold for fold in folds if light.get(fold.run_id, {}).get("workflow_id") == fold.workflow_id]
     if not there:
         return
