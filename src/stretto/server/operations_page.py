@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from string import Template
 from typing import Any
 
 Held = Mapping[str, Any]
+_CODE = re.compile("`+([^`]+)`+")
 
 
 def operations_page(template: str, document: Held) -> str:
@@ -31,7 +33,7 @@ def _operation(path: str, method: str, operation: Held, document: Held) -> str:
     name, what = escape(operation.get("operationId", "")), escape(operation.get("summary", ""))
     body = _first_schema(operation.get("requestBody", {}))
     inside = [
-        f"<p>{escape(operation.get('description', ''))}</p><p class='quiet'>Operation <code>{name}</code></p>",
+        f"<p>{_words(operation.get('description', ''))}</p><p class='quiet'>Operation <code>{name}</code></p>",
         _table("Parameters", [_parameter(each) for each in operation.get("parameters", [])]),
         _table("Body", list(_fields(body, document))),
         _table("Answers", [_answer(status, held) for status, held in sorted(operation["responses"].items())]),
@@ -43,11 +45,15 @@ def _operation(path: str, method: str, operation: Held, document: Held) -> str:
     )
 
 
+def _words(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
 def _table(title: str, rows: list[tuple[str, str, str]]) -> str:
     if not rows:
         return ""
     cells = "".join(
-        f"<tr><td><code>{escape(a)}</code></td><td>{escape(b)}</td><td>{escape(c)}</td></tr>" for a, b, c in rows
+        f"<tr><td><code>{escape(a)}</code></td><td>{escape(b)}</td><td>{_words(c)}</td></tr>" for a, b, c in rows
     )
     return f"<h3>{title}</h3><table><tbody>{cells}</tbody></table>"
 

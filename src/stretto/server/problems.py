@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -44,6 +44,8 @@ _SAID = {
 class FieldProblem(BaseModel):
     """What is wrong with one field: the rule that it breaks, and how long the value is; never the value itself."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     field: str
     rule: str
     length: int | None = None
@@ -51,6 +53,8 @@ class FieldProblem(BaseModel):
 
 class ProblemDetails(BaseModel):
     """An error, as RFC 9457 describes it; ``code`` is for programs, ``detail`` a sentence for people."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     type: str = "about:blank"
     title: str
