@@ -92,14 +92,14 @@ def holds_key(text: str) -> bool:
     return _KEY.search(text) is not None
 
 
-def variables_of(body: Mapping[str, Any]) -> list[str]:
-    """Returns the environment variables that a description refers to and that have no default, by name."""
+def variables_of(body: Mapping[str, Any], *, defaults: bool = False) -> list[str]:
+    """Returns the environment variables that a description refers to, with ``defaults`` also those that have one."""
     found: set[str] = set()
     coming: list[Any] = [body]
     while coming:
         value = coming.pop()
         if isinstance(value, str):
-            found |= {match[1] for match in _REFERENCE.finditer(value) if match.group(2) is None}
+            found |= {match[1] for match in _REFERENCE.finditer(value) if defaults or match.group(2) is None}
         elif is_mapping(value):
             coming += value.values()
         elif isinstance(value, list | tuple):

@@ -113,7 +113,7 @@ async def test_server(house: House, name: str) -> McpCheck:
 
 async def test_description(house: House, request: McpServerRequest) -> McpCheck:
     """Tries a server that is only described: it is connected to, asked for its tools, and closed again."""
-    _check_program(house, request.name, request.said())
+    _check_allowed(house, request.name, request.said())
     config = await config_of(_document(request), programs=True)
     check_open_secrets(request.name, config, request.said())
     async with McpServers(McpConfig({request.name: config})) as servers:
@@ -155,7 +155,7 @@ async def _apply(house: House) -> None:
 async def _keep(house: House, document: Document, request: McpServerRequest) -> None:
     """Writes a description once it is known that it can be followed; secrets that are not needed any more go."""
     said = request.said()
-    _check_program(house, request.name, said)
+    _check_allowed(house, request.name, said)
     before = {(place, name): kept for place, name, kept in kept_in(document.body)}
     for place in PLACES:
         for name, value in said.get(place, {}).items():
@@ -187,9 +187,26 @@ def _document(request: McpServerRequest) -> Document:
     return Document(kind=SERVERS, id="", name=request.name, body=said)
 
 
-def _check_program(house: House, name: str, said: Mapping[str, Any]) -> None:
-    if said.get("command") and not may_start_programs(house.settings.server):
-        raise Problem(403, "token_required", str(ProgramRefused(name)))
+def refused_without_token(house: House, name: str, said: Mapping[str, Any]) -> str:
+    """Returns why a description is taken only by a server with a token, as a sentence; nothing when it is taken.
+
+    Whoever reaches a server without one could start programs, and have variables of its environment sent to himself.
+    """
+    if may_start_programs(house.settings.server):
+        return ""
+    if said.get("command"):
+        return str(ProgramRefused(name))
+    if named := variables_of(said, defaults=True):
+        return (
+            f"MCP server {name!r} refers to the environment variable {named[0]}: over HTTP these are named only where "
+            "the server has a token (server.token, or server.token_file); or describe it in the file of mcp_servers"
+        )
+    return ""
+
+
+def _check_allowed(house: House, name: str, said: Mapping[str, Any]) -> None:
+    if problem := refused_without_token(house, name, said):
+        raise Problem(403, "token_required", problem)
 
 
 def _check_free(house: House, name: str) -> None:
@@ -225,7 +242,7 @@ async def _usable(house: House, name: str) -> ServerStatus:
     server = await one_server(house, name)
     if server.status.state == "broken":
         if server.type == "stdio":
-            _check_program(house, name, {"command": server.command})
+            _check_allowed(house, name, {"command": server.command})
         raise Problem(409, "broken", server.status.last_error)
     return _status(house, name)
 
