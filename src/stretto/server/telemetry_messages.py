@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stretto.models.messages import is_object
+from stretto.models.messages import is_object, is_row
 from stretto.models.model import Reply
 
 LONGEST = 20_000
@@ -67,9 +67,10 @@ def _words(content: object) -> str:
     """Returns the words of a content; of pictures and files only that they were there."""
     if isinstance(content, str):
         return cut(content)
-    if not isinstance(content, Sequence):
-        return ""
-    held: list[str] = []
-    for each in content:
-        held.append(each if isinstance(each, str) else f"({each.get('kind', 'file')})" if is_object(each) else "(file)")
-    return cut("\n".join(held))
+    return cut("\n".join(map(_piece, content))) if is_row(content) else ""
+
+
+def _piece(each: object) -> str:
+    if isinstance(each, str):
+        return each
+    return f"({each.get('kind', 'file')})" if is_object(each) else "(file)"

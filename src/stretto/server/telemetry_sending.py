@@ -28,7 +28,7 @@ SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20
 
 
 class RunIds(RandomIdGenerator):
-    """Gives the root span of a run ids that are made of the run's: every process that carries it out tells one trace."""
+    """Gives the root span of a run ids made of the run's: all processes that carry it out tell one trace."""
 
     def __init__(self) -> None:
         self._chosen: tuple[int, int] | None = None

@@ -94,7 +94,7 @@ class RunSpans:
             case core.ModelUsed():
                 self._used(event)
             case core.StepRetrying() if (held := self._open.get(event.path)) is not None:
-                told = {"error.type": event.error.type, "stretto.attempt": event.attempt}
+                told: _Attributes = {"error.type": event.error.type, "stretto.attempt": event.attempt}
                 held.span.add_event("retry", told, self._nanoseconds(event.at))
             case _ if event.kind in TERMINAL and event.path in self._open:
                 self._end(event, self._open.pop(event.path))
@@ -141,8 +141,9 @@ class RunSpans:
             kind = SpanKind.CLIENT
             told |= self._asked(event.input)
         elif operation == "execute_tool":
-            told |= self._called(event)
-            name = f"{operation} {told['gen_ai.tool.name']}"
+            tool, called = self._called(event)
+            told |= called
+            name = f"{operation} {tool}"
         context = set_span_in_context(self._around(event.path))
         began = self._nanoseconds(event.at)
         span = self._tracer.start_span(name, context, kind, told, start_time=began)
@@ -167,19 +168,21 @@ class RunSpans:
                 told["gen_ai.input.messages"] = messages_of(input.messages)
         return told
 
-    def _called(self, event: core.StepStarted) -> _Attributes:
-        told: _Attributes = {"gen_ai.tool.name": step_name(event.path), "gen_ai.tool.type": "function"}
+    def _called(self, event: core.StepStarted) -> tuple[str, _Attributes]:
+        """Returns the name of the tool that a step calls, and what is told of that."""
+        name = step_name(event.path)
+        told: _Attributes = {"gen_ai.tool.type": "function"}
         arguments: object = None
         if event.step == "call":
             asked = asked_of(event.path, event.input)
-            told["gen_ai.tool.name"], arguments = asked.tool, asked.arguments
+            name, arguments = asked.tool, asked.arguments
             if asked.id:
                 told["gen_ai.tool.call.id"] = asked.id
         elif isinstance(event.input, Invocation):
             arguments = dict(event.input.arguments)
         if self._content and arguments is not None:
             told["gen_ai.tool.call.arguments"] = value_of(arguments)
-        return told
+        return name, {"gen_ai.tool.name": name, **told}
 
     def _join(self, event: core.AgentStarted) -> None:
         self._models[event.path] = event.model
