@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -307,8 +307,17 @@ _NAMES: dict[type[Any], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind)) for kind in ROW_TYPES.values()
 }
 _SCALARS = frozenset((str, int, float, bool, type(None)))
-_TIMES = frozenset(("timestamp", "created_at", "completed_at", "expires_at", "answered_at"))
-_TUPLES = frozenset(("choices", "options", "selected_options"))
+_TIMES = {"timestamp", "created_at", "completed_at", "expires_at", "answered_at"}
+_TUPLES = {"choices", "options", "selected_options"}
+_READ: dict[RowTable, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
+    table: tuple(
+        (name, datetime.fromisoformat if name in _TIMES else tuple[Any, ...])
+        for name in _NAMES[kind]
+        if name in _TIMES | _TUPLES
+    )
+    for table, kind in ROW_TYPES.items()
+}
+"""What in each table's rows is no JSON value, and how it is read."""
 
 
 def row_of(item: WorkflowRowItem) -> dict[str, Any]:
@@ -328,11 +337,8 @@ def json_value(value: Any) -> Any:
 
 def item_of(table: RowTable, row: Mapping[str, Any]) -> Any:
     """Returns what a row of a table tells: an item of that table's type in ``ROW_TYPES``."""
-    kind = ROW_TYPES[table]
-    held = {name: row[name] for name in _NAMES[kind] if name in row}
-    for name in _TIMES & held.keys():
+    held = dict(row)
+    for name, read in _READ[table]:
         if held[name] is not None:
-            held[name] = datetime.fromisoformat(held[name])
-    for name in _TUPLES & held.keys():
-        held[name] = tuple(held[name])
-    return kind(**held)
+            held[name] = read(held[name])
+    return ROW_TYPES[table](**held)

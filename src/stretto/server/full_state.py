@@ -127,12 +127,15 @@ async def _run_of(store: Store, run_id: str, most: int) -> _RunOf:
         steps = (await store.summary(run_id)).steps.started
     except RunNotFound:  # it has not begun
         return _RunOf(None, (), 0)
-    plans = await store.lines(run_id, full=False, kinds=("plan_made",))
-    made = plain_event(plans[-1]) if plans else None
+    kinds = {"plan_made"} if steps > most else SPAN_KINDS | {"plan_made"}
+    plan: Mapping[str, Any] | None = None
     spans = SpanFold()
-    if steps <= most:
-        spans.feed_all(plain_event(line) for line in await store.lines(run_id, full=False, kinds=SPAN_KINDS))
-    plan = made.plan if isinstance(made, PlanMade) else None
+    for line in await store.lines(run_id, full=False, kinds=kinds):
+        event = plain_event(line)
+        if isinstance(event, PlanMade):
+            plan = event.plan
+        else:
+            spans.feed(event)
     return _RunOf(plan, tuple(map(span_of, spans.spans.values())), steps)
 
 
