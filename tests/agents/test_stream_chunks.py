@@ -41,6 +41,11 @@ def chunks(log: Sequence[Event], *types: str) -> list[StreamChunk]:
     return [chunk for chunk in found if not types or chunk.chunk_type in types]
 
 
+def calls_told(log: Sequence[Event], *types: str) -> list[StreamChunk]:
+    """Returns what is told of calls: the primary agent, which is told as a tool itself, has no id of a call."""
+    return [chunk for chunk in chunks(log, *types) if chunk.call_id is not None]
+
+
 def stored(log: Sequence[Event]) -> list[Event]:
     """Returns a log as it comes back from a store."""
     return [decode(event.kind, event.path, event.at, encode(event)) for event in log]
@@ -158,7 +163,7 @@ def test_operations_of_a_plan_are_calls_with_ids_of_their_own() -> None:
     one = helper(Scripted(calls=((PLAN_TOOL, json.dumps(plan)),)), "done", tools=[Desk("read")], plan_mode=True)
     log = worked(one).log
     for seen in (log, stored(log)):
-        begun = chunks(seen, "tool_start")
+        begun = calls_told(seen, "tool_start")
         assert [(chunk.path, chunk.tool, chunk.call_id) for chunk in begun] == [
             ("helper/plan/a", "read", "call_0_0.a"), ("helper/plan/b", "read", "call_0_0.b"),
         ]  # fmt: skip
@@ -168,7 +173,9 @@ def test_operations_of_a_plan_are_calls_with_ids_of_their_own() -> None:
 
 def test_a_failed_agent_is_an_error_and_the_end_says_why() -> None:
     log = worked(helper(RuntimeError("no model"))).log
-    [error] = chunks(log)
+    begun, end, error = chunks(log)
+    assert (begun.chunk_type, begun.tool, begun.path) == ("tool_start", "helper", "helper")
+    assert (end.chunk_type, end.tool, end.outcome, end.content) == ("tool_end", "helper", "error", "no model")
     assert (error.chunk_type, error.content, error.outcome, error.path) == ("error", "no model", "error", "helper")
     last = told(log)[-1]
     assert isinstance(last, WorkflowComplete)
@@ -200,7 +207,7 @@ def test_a_cancelled_run_ends_every_call_and_says_cancelled() -> None:
 
     log = run_virtual(main()).log
     assert {chunk.outcome for chunk in chunks(log, "tool_end")} == {"cancelled"}
-    assert len(chunks(log, "tool_end")) == len(chunks(log, "tool_start")) == 2
+    assert len(chunks(log, "tool_end")) == len(chunks(log, "tool_start")) == 3
     assert [chunk.outcome for chunk in chunks(log, "sub_agent_error")] == ["cancelled"]
     assert not chunks(log, "error")
     last = told(log)[-1]
@@ -226,7 +233,7 @@ def test_a_tool_that_is_tried_again_ends_as_its_last_attempt() -> None:
 
     policy = StepPolicy(idempotent=True, retry=RetryPolicy(attempts=2, wait=1.0))
     one = helper(Scripted(calls=(("read", {}),)), "done", tools=[Desk("read", output=output, policy=policy)])
-    [end] = chunks(worked(one).log, "tool_end")
+    [end] = calls_told(worked(one).log, "tool_end")
     assert (end.outcome, end.attempt) == ("success", 2)
 
 
@@ -333,7 +340,7 @@ def test_a_call_that_a_human_edited_to_touch_something_else_is_put_off_and_made_
         return run
 
     log = run_virtual(main()).log
-    found = chunks(log, "tool_start", "tool_end")
+    found = calls_told(log, "tool_start", "tool_end")
     assert [(c.path, c.tool, c.call_id, c.outcome) for c in found] == [
         ("helper/tools/remove", "remove", "call_0_0", None),
         ("helper/tools/remove", "remove", "call_0_0", "put_off"),
@@ -353,7 +360,7 @@ def test_an_agent_that_goes_on_after_a_crash_is_told_as_another_attempt() -> Non
     log = worked(agent_()).log
     place = next(place for place, event in enumerate(log) if event.path == "helper/tools/read/run")
     resumed = worked(agent_(), resume=log[: place + 1], in_flight="retry").log
-    found = chunks(resumed, "tool_start", "tool_end")
+    found = calls_told(resumed, "tool_start", "tool_end")
     assert [(c.chunk_type, c.attempt) for c in found] == [("tool_start", 1), ("tool_start", 2), ("tool_end", 2)]
 
 

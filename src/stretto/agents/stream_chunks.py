@@ -135,8 +135,9 @@ _NESTED = {"metrics", "user_question"}
 class ChunkFold:
     """Turns the events of one run into chunks, in their order; ``workflow_id`` is by default the run's.
 
-    Words of a model stream as it makes them; those of an answer that nobody heard, because it came from a cache, are
-    told at once when it is there. What other calls of models say, as summaries of a history, is not told.
+    A primary agent is told as a tool of its id that starts and ends, without a ``call_id``, the agents below it as
+    sub-agents. Words of a model stream as it makes them; those of an answer that nobody heard, because it came from a
+    cache, are told at once when it is there. What other calls of models say, as summaries of a history, is not told.
     """
 
     def __init__(self, workflow_id: str = "") -> None:
@@ -240,9 +241,9 @@ class ChunkFold:
     def _join(self, event: core.AgentStarted) -> list[Told]:
         self._followed.join(event)
         self._agents[event.path] = event.at
-        if self._followed.above(event.path) is None:
-            return []
         attempt = max(1, self._attempts[event.path])
+        if self._followed.above(event.path) is None:
+            return [self._chunk(event, ChunkType.TOOL_START, tool=event.agent_id, attempt=attempt)]
         return [self._chunk(event, ChunkType.SUB_AGENT_START, content=event.task, progress=0, attempt=attempt)]
 
     def _metrics(self, agent: Path, at: float) -> SubAgentStreamMetrics:
@@ -273,16 +274,26 @@ class ChunkFold:
         elif outcome == "success":
             content = str(output)
         if self._followed.above(event.path) is None:
-            if outcome not in ("error", "timed_out"):
-                return []
-            self._failed = True
-            return [self._chunk(event, ChunkType.ERROR, content=content, outcome=outcome)]
+            return self._primary_ended(event, outcome, content, metrics.duration_ms)
         well = outcome in ("success", "partial")
         told: dict[str, Any] = {"content": content, "outcome": outcome, "metrics": metrics}
         type = ChunkType.SUB_AGENT_COMPLETE if well else ChunkType.SUB_AGENT_ERROR
         attempt = max(1, self._attempts[event.path])
         progress = 100 if well else None
         return [self._chunk(event, type, duration=metrics.duration_ms, progress=progress, attempt=attempt, **told)]
+
+    def _primary_ended(self, event: Event, outcome: str, content: str, duration: int) -> list[Told]:
+        badly = outcome in ("error", "timed_out")
+        told: list[Told] = [
+            self._chunk(
+                event, ChunkType.TOOL_END, tool=self._followed.agents[event.path].agent_id, duration=duration,
+                content=content if badly else None, attempt=max(1, self._attempts[event.path]), outcome=outcome,
+            )
+        ]  # fmt: skip
+        if badly:
+            self._failed = True
+            told.append(self._chunk(event, ChunkType.ERROR, content=content, outcome=outcome))
+        return told
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
