@@ -45,6 +45,7 @@ from stretto.server.telemetry_messages import LONGEST, cut, messages_of
 from stretto.server.telemetry_sending import Sender
 from stretto.testing import Scripted, ScriptedModel
 from stretto.tools.calculator import CalculatorTool
+from tests.server.conftest import Serve
 
 PRODUCT = ("CalculatorTool", {"operation": "multiply", "a": 6, "b": 7})
 
@@ -356,6 +357,29 @@ async def test_spans_and_metrics_are_sent_to_the_collector_that_the_settings_nam
         assert {metric.name for scope in told_metrics.scope_metrics for metric in scope.metrics} >= {
             "gen_ai.client.token.usage", "gen_ai.client.operation.duration",
         }  # fmt: skip
+
+
+async def test_a_server_sends_what_its_executions_and_its_library_runs_tell(serve: Serve):
+    @step
+    async def work(value: int) -> int:
+        return value
+
+    with collector() as (place, got):
+        async with serve(settings={"server": {"telemetry": place}}, steps={"work": work}) as served:
+            asked = await served.ask(workflow_id := await served.create())
+            assert await served.over(asked["run_id"]) == "completed"
+            run = (await served.client.post("/api/runs", json={"workflow": "work", "input": 1})).json()
+            if (live := served.house.executions.run(run["id"])) is not None:
+                await live.ended.wait()
+    sent = [ExportTraceServiceRequest.FromString(body) for path, body in got if path == "/v1/traces"]
+    spans = [span for each in sent for one in each.resource_spans for scope in one.scope_spans for span in scope.spans]
+    assert {span.name for span in spans} == {
+        "invoke_workflow helper", "invoke_agent helper", "chat model", "invoke_workflow work",
+    }  # fmt: skip
+    conversations = [
+        fact.value.string_value for span in spans for fact in span.attributes if "conversation" in fact.key
+    ]
+    assert conversations == [workflow_id] * 3
 
 
 async def test_nothing_is_sent_unless_the_settings_say_where():

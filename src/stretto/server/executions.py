@@ -29,6 +29,7 @@ from stretto.server.conversation import keep_answer
 from stretto.server.hub import Hub
 from stretto.server.preparation import prepare
 from stretto.server.projection import Projector
+from stretto.server.telemetry import Follower, Telemetry
 from stretto.stores.store import Store
 
 OnChange = Literal["refuse", "accept"]
@@ -80,8 +81,9 @@ class Executions:
 
     def __init__(
         self, *, store: Store, room: AgentRoom, supervisor: Supervisor, hub: Hub, projector: Projector,
-        settings: Settings,
+        settings: Settings, telemetry: Telemetry,
     ) -> None:  # fmt: skip
+        self._telemetry = telemetry
         self._store, self._records, self._room, self._supervisor = store, store.records, room, supervisor
         self._hub, self._projector, self._settings = hub, projector, settings
         self._live: dict[str, Live] = {}
@@ -237,15 +239,19 @@ class Executions:
             raise Stopping
         chosen: RunSettings = {**self._room.run_settings(), "labels": dict(labels or {}), "resume": resume}
         chosen["run_id"], chosen["on_change"] = run_id or uuid.uuid4().hex, on_change
+        spans = self._telemetry.follower()
         run = self._supervisor.start(step, input, **chosen)
         self._steps[run.id] = run
-        self._supervisor.beside(partial(self._step_over, run), f"waiting for run {run.id}")
+        self._supervisor.beside(partial(self._step_over, run, spans), f"waiting for run {run.id}")
         return run.id
 
-    async def _step_over(self, run: Run[Any]) -> None:
+    async def _step_over(self, run: Run[Any], spans: Follower) -> None:
         try:
+            async for events in run.batches():
+                spans.take(events)
             await run.ended.wait()
         finally:
+            spans.close()
             del self._steps[run.id]
             self._awake()
 
@@ -341,7 +347,7 @@ class Executions:
         row = live.row
         prepared = await prepare(self._store, self._room, row, live.on_change)
         publisher = self._hub.publisher(row.workflow_id, row.run_id, row.ordinal)
-        projection = self._projector.projection(row)
+        projection, spans = self._projector.projection(row), self._telemetry.follower()
         ended: RunEnded | None = None
         run = live.run = self._supervisor.start(prepared.step, prepared.task, **prepared.settings)
         projection.flushed = run.state.log.flushed
@@ -351,6 +357,7 @@ class Executions:
         async for events in run.batches():
             publisher.take(events)
             projection.take(events)
+            spans.take(events)
             if any(isinstance(event, Asked) for event in events):
                 self._awake()
             if isinstance(events[-1], RunEnded):
@@ -367,6 +374,7 @@ class Executions:
                 await self._interrupted(row.run_id, str(run.outcome.error))
         finally:
             publisher.close()
+            spans.close()
         self._tell(await self._records.execution(row.run_id))
 
     async def _interrupted(self, run_id: str, why: str) -> None:

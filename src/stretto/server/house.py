@@ -18,6 +18,7 @@ from stretto.server.hub import Hub
 from stretto.server.projection import Projector
 from stretto.server.retention import Retention
 from stretto.server.service import WorkflowService
+from stretto.server.telemetry import open_telemetry
 from stretto.stores.store import Store
 
 log = logging.getLogger("stretto.server")
@@ -52,10 +53,11 @@ async def open_house(
     """
     async with agent_room(settings, store) as room, Supervisor(_broken) as supervisor:
         hub = Hub(store, settings.server)
-        projector = Projector(store.records)
+        projector, telemetry = Projector(store.records), open_telemetry(settings.server)
         executions = Executions(
-            store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, settings=settings
-        )
+            store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, settings=settings,
+            telemetry=telemetry,
+        )  # fmt: skip
         service = WorkflowService(store=store, room=room, executions=executions, hub=hub)
         retention = Retention(store, hub, lambda: room.settings.server.keep_days)
         supervisor.beside(projector.work, "writing rows")
@@ -70,6 +72,7 @@ async def open_house(
         finally:
             await executions.close()
             hub.close()
+            await telemetry.close()
 
 
 def _broken(name: str, error: BaseException) -> None:
