@@ -1,5 +1,6 @@
 """What every store's records of workflows must do: in memory, in a SQLite file, in PostgreSQL."""
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -343,6 +344,36 @@ async def test_rows_of_all_workflows_are_found_by_their_status_newest_first(reco
     assert ([row["id"] for row in page.rows], page.total) == (["v2", "w2"], 6)
     assert await records.find_rows("user_question", statuses=("expired",)) == ([], 0)
     assert await records.find_rows("message") == ([], 0)
+
+
+async def test_many_writers_at_once_get_in_nobodys_way(records):
+    ids = [f"w{number}" for number in range(4)]
+    for id in ids:
+        await records.add_workflow(workflow(id))
+        await records.add_execution(execution(f"r-{id}", id))
+
+    def told(number: int, *of: str) -> list[Fold]:
+        return [
+            Fold(run_id=f"r-{id}", workflow_id=id, lines=number, rows={"message": [tool(f"{id}-{number}")]})
+            for id in of
+        ]
+
+    async def delete(id: str) -> None:
+        await records.delete_workflow(id)
+
+    await asyncio.gather(
+        *(records.keep(told(number, *(ids if number % 2 else reversed(ids)))) for number in range(8)),
+        *(records.add_execution(execution(f"more-{number}", ids[number % 3])) for number in range(9)),
+        *(records.change_execution(f"r-{id}", status="running", tokens_input=5) for id in ids[:3]),
+        *(records.change_workflow(id, name="new") for id in ids[:3]),
+        delete(ids[3]),
+    )
+    for id in ids[:3]:
+        assert [row.ordinal for row in await records.executions(workflow_id=id)] == [1, 2, 3, 4]
+        assert (await records.row_counts(id))["message"] == 8
+        held = await records.workflow(id)
+        assert (held.name, held.status, held.total_tokens_input) == ("new", "running", 5)
+    assert (await records.find_rows("message")).total == 24
 
 
 # -- deletion ----------------------------------------------------------------------------------------------------------
