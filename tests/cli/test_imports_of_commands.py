@@ -27,7 +27,7 @@ def imported(*words):
     return HEAVY & set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("words", ["--help", "chat --help", "mcp --help"])
+@pytest.mark.parametrize("words", ["--help", "chat --help", "mcp --help", "serve --help"])
 def test_telling_what_a_command_does_imports_none(words):
     assert imported(*words.split()) == set()
 

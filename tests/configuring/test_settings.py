@@ -129,6 +129,7 @@ def test_a_variable_that_is_no_json_is_refused(here, monkeypatch):
         ('[providers.x]\napi_key = "abc"', "providers.x.api_key"),
         ('[providers.x]\nkey = "abc"', "providers.x.key"),
         ('token = "abc"', "token"),
+        ('[server]\ntoken = "abc"', "server.token"),
         ('model = "sk-abcdefghijklmnopqrstuvwxyz"', "model"),
         ('[[things]]\nsecret = "x"', "things.0.secret"),
         ('database = "postgresql://me:abc@host/db"', "database"),

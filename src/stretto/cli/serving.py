@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -101,15 +102,13 @@ def secrets_of(settings: Settings) -> list[str]:
     return [*headers, *([] if token is None else [token.get_secret_value()])]
 
 
-def open_page(url: str) -> bool:
-    """Opens the page where there are a terminal and a browser with windows; says whether there are."""
-    windows = sys.platform in ("win32", "darwin") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
+def open_page(url: str) -> Thread | None:
+    """Opens the page where there are a terminal and a browser with windows; returns who does it."""
+    windows = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not (windows and sys.stdout.isatty()):
-        return False
-    import threading
+        return None
     import webbrowser
 
-    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    return True
+    opening = Thread(target=webbrowser.open, args=(url,), daemon=True)
+    opening.start()
+    return opening

@@ -119,6 +119,8 @@ def _check_secret(file: str, key: Sequence[str], value: str) -> None:
     if _PASSWORD.search(value):
         variable = f"STRETTO_{'__'.join(key).upper()}"
         raise SecretInFile(file, name, f"an address with a password is given by the environment: {variable}")
+    if tuple(key) == ("server", "token"):
+        raise SecretInFile(file, name, "name a token_file, or set STRETTO_SERVER__TOKEN in the environment")
     if _SECRET_NAME.search(key[-1]) or _SECRET_VALUE.search(value):
         raise SecretInFile(
             file, name,
