@@ -27,6 +27,7 @@ from stretto.tools.user_question import ANSWER, LONGEST_TEXT, SKIP
 
 VALIDATIONS: RowTable = "validation_request"
 QUESTIONS: RowTable = "user_question"
+PENDING: tuple[ValidationState, ...] = ("pending",)
 DECIDED: tuple[ValidationState, ...] = ("approved", "rejected", "escalated", "denied", "withdrawn")
 AT_ONCE = 200
 _TOLD: Mapping[str, ValidationState] = {"approve": "approved", "approve_all": "approved", "reject": "rejected"}
@@ -85,7 +86,7 @@ async def approve_all(house: House, asked: ApproveAll) -> AllApproved:
     """Allows all calls that wait, but those that the settings have asked about one by one."""
     waiting: list[ValidationRequest] = []
     while True:
-        some, _ = await validations(house, ("pending",), asked.workflow_id, AT_ONCE, len(waiting))
+        some, _ = await validations(house, PENDING, asked.workflow_id, AT_ONCE, len(waiting))
         waiting += some
         if len(some) < AT_ONCE:
             break
@@ -167,8 +168,7 @@ async def _decide(
 
 def _check_pending(row: ValidationRequest | QuestionRow) -> None:
     if row.status != "pending":
-        asked = isinstance(row, QuestionRow)
-        what, by = ("question", row.answered_by) if asked else ("validation", row.decided_by)
+        what, by = ("question", row.answered_by) if isinstance(row, QuestionRow) else ("validation", row.decided_by)
         raise Problem(409, "decided", f"{what} {row.id!r} is {row.status} already" + (f", by {by}" if by else ""))
 
 

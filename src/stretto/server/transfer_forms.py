@@ -71,8 +71,11 @@ class Package(BaseModel):
             return [] if self.settings is None else ["settings"]
         if kind == "models":
             return [model.id for model in self.models]
-        named = {"providers": self.providers, "mcp_servers": self.mcp_servers, "prompts": self.prompts}
-        return [each.name for each in named.get(kind, self.agents)]
+        if kind == "providers":
+            return [provider.name for provider in self.providers]
+        if kind == "mcp_servers":
+            return [server.name for server in self.mcp_servers]
+        return [each.name for each in (self.prompts if kind == "prompts" else self.agents)]
 
 
 class ExportRequest(BaseModel):
