@@ -346,6 +346,25 @@ def application(provider: Provider) -> Starlette:
             "object": "list", "data": rows, "model": body["model"], "usage": {"prompt_tokens": 3, "total_tokens": 3},
         })  # fmt: skip
 
+    async def models(request: Request) -> Response:
+        key = request.headers.get("authorization", "").removeprefix("Bearer ") or request.headers.get("x-api-key", "")
+        provider.requests.append({"path": request.url.path, "body": None, "headers": dict(request.headers)})
+        if key.startswith("sk-wrong"):
+            return Wire().refusal(401, f"Incorrect API key provided: {key}", key)
+        if provider.behaviour.statuses:
+            return Wire().refusal(provider.behaviour.statuses[0], f"no models for key {key}", key)
+        await asyncio.sleep(provider.behaviour.delay)
+        rows = [
+            {
+                "id": f"model-{letter}", "object": "model", "created": 1, "owned_by": "loopback", "type": "model",
+                "display_name": letter, "created_at": "2026-01-01T00:00:00Z",
+            }
+            for letter in "ba"
+        ]  # fmt: skip
+        cards = [{**row, "type": "base", "capabilities": {"completion_chat": True}} for row in rows]
+        data = cards if request.url.path.startswith("/mistral") else rows
+        return JSONResponse({"object": "list", "data": data, "has_more": False, "first_id": None, "last_id": None})
+
     async def behave(request: Request) -> Response:
         known = {f.name for f in fields(Behaviour)}
         asked = await request.json()
@@ -364,6 +383,8 @@ def application(provider: Provider) -> Starlette:
         Route("/v1/messages", anthropic, methods=["POST"]),
         Route("/mistral/v1/chat/completions", mistral, methods=["POST"]),
         Route("/v1/embeddings", embeddings, methods=["POST"]),
+        Route("/v1/models", models),
+        Route("/mistral/v1/models", models),
         Route("/behave", behave, methods=["POST"]),
         Route("/seen", seen),
     ])  # fmt: skip
