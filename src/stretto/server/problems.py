@@ -19,6 +19,7 @@ from stretto.agents.registry import UnknownAgent
 from stretto.core.archive import NotKept
 from stretto.core.errors import DefinitionError, ExecutionError, RunNotFound, StoreError, StrettoError
 from stretto.server.request_ids import REQUEST_ID
+from stretto.stores.database import DatabaseUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
@@ -122,8 +123,10 @@ def status_of(error: StrettoError) -> tuple[int, str]:
         return error.status, error.code
     if isinstance(error, NotKept | RunNotFound | UnknownAgent):
         return 404, "not_found"
-    if isinstance(error, StoreError):  # one with a cause tells of the database's trouble: full, locked, out of reach
-        return (409, "conflict") if error.__cause__ is None else (503, "store_unavailable")
+    if isinstance(error, DatabaseUnavailable):  # full, locked, out of reach
+        return 503, "store_unavailable"
+    if isinstance(error, StoreError):
+        return 409, "conflict"
     if isinstance(error, DefinitionError):
         return 422, "invalid"
     if isinstance(error, TimeoutError):
