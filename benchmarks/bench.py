@@ -31,6 +31,7 @@ BENCHMARKS = {
     "plan_mode": "benchmarks.plan_mode:plan_mode",
     "importing": "benchmarks.importing:importing",
     "models": "benchmarks.models:models",
+    "streaming": "benchmarks.streaming:streaming",
     "serving": "benchmarks.serving:serving",
 }
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"

@@ -72,13 +72,18 @@ def news(told: Told) -> bytes:
 
 
 class Frame:
-    """An event, encoded once for all who watch; of a workflow's it tells what came after ``begun``, up to ``place``."""
+    """An event, encoded once for all who watch; of a run's it tells what came after ``begun``, up to ``place``.
+
+    What is only ``announced`` stands in no log: nobody can come back after it, and a workflow's stream gives it no id.
+    """
 
     __slots__ = ("begun", "body", "channel", "head", "place")
 
-    def __init__(self, body: bytes, place: Place, begun: int, channel: Channel | None) -> None:
+    def __init__(
+        self, body: bytes, place: Place, begun: int, channel: Channel | None, *, announced: bool = False
+    ) -> None:
         self.body, self.place, self.begun, self.channel = body, place, begun, channel
-        self.head = b"id: %b\n" % place.id.encode()
+        self.head = b"" if announced else b"id: %b\n" % place.id.encode()
 
     @property
     def size(self) -> int:
@@ -157,7 +162,8 @@ class Channel:
     def add(self, frame: Frame) -> None:
         """Adds a frame; ``ring`` says so to those who wait."""
         self._frames.append(frame)
-        self.place = frame.place
+        if frame.head:
+            self.place = frame.place
 
     def ring(self) -> None:
         """Wakes all who wait."""

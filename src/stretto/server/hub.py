@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,7 +14,7 @@ import anyio
 
 from stretto.agents.stream_chunks import ChunkFold, ChunkType, StreamChunk, Told, WorkflowComplete
 from stretto.configuring.settings import ServerTable
-from stretto.core.events import Event, RunResumed
+from stretto.core.events import Event, RunResumed, RunStarted
 from stretto.server.frames import Channel, Frame, Listener, Place, encoded, news, place_of
 from stretto.server.replay import Replay, catch_up
 from stretto.stores.store import Store
@@ -71,7 +72,8 @@ class Publisher:
         self._hub, self._channel, self._ordinal = hub, channel, ordinal
         self._fold = ChunkFold(channel.name)
         self._resumed = self._seq = 0
-        self._begun = self._closed = False
+        self._begun = self._closed = self._past = False
+        self._created = time.time()
         self._end: list[Told] = []
         channel.publishers += 1
         channel.begun += 1
@@ -83,7 +85,7 @@ class Publisher:
 
     def take(self, events: Sequence[Event]) -> None:
         """Tells the next events; the end of the run is kept back until ``close``."""
-        past = max((index + 1 for index, event in enumerate(events) if isinstance(event, RunResumed)), default=0)
+        past = self._told_before(events)
         for event in events[:past]:
             self._resumed += isinstance(event, RunResumed)
             for told in self._fold.take(event):
@@ -101,6 +103,16 @@ class Publisher:
             else:
                 self._tell(told)
         self._hub.told(self._channel, count)
+
+    def _told_before(self, events: Sequence[Event]) -> int:
+        """Returns how many of the events are of an earlier process: those up to where the run was resumed."""
+        for index in range(len(events) - 1, -1, -1):
+            if isinstance(events[index], RunResumed):
+                self._past = False
+                return index + 1
+        if isinstance(events[0], RunStarted) and events[0].started_at < self._created:
+            self._past = True  # it cannot be resumed
+        return len(events) if self._past else 0
 
     def close(self) -> None:
         """Tells the end of the run, when its log has one."""
@@ -177,9 +189,11 @@ class Hub:
         return Publisher(self, self._channel(workflow_id), ordinal)
 
     def announce(self, name: str, payload: Mapping[str, Any]) -> None:
-        """Tells something that belongs to no run to those who watch everything."""
-        self.keep(Frame(encoded(name, payload), Place(0, 0, 0), 0, None))
-        self.told(None, 1)
+        """Tells something that stands in no log to those who watch everything, or the workflow that it names."""
+        channel = self._channels.get(str(payload.get("workflow_id")))
+        place = channel.place if channel is not None and channel.place is not None else Place(0, 0, 0)
+        self.keep(Frame(encoded(name, payload), place, place.seq, channel, announced=True))
+        self.told(channel, 1)
 
     def keep(self, frame: Frame) -> None:
         """Keeps a frame, and lets go of the oldest ones for which there is no room."""
@@ -270,6 +284,8 @@ class Hub:
                 await listener.wait()
                 if listener.cursor == channel.end and not listener.over and not self._closed:
                     yield b":\n\n"
+        if self._closed:
+            yield b": the server stops\n\n"
 
     def _begin_all(self, listener: Listener, last_event_id: str | None) -> bytes:
         """Sets the cursor of one who watches everything; returns what its stream begins with."""

@@ -27,7 +27,10 @@ Piece: TypeAlias = tuple[Place, bytes]
 
 
 class Replay:
-    """Reads what comes after a place from the store; ``place`` is how far it was told."""
+    """Reads what comes after a place from the store; ``place`` is how far it was told.
+
+    What an execution has taken over from the one that it repeats is not told again.
+    """
 
     def __init__(self, store: Store, workflow_id: str, place: Place, turn: anyio.Semaphore) -> None:
         self._store, self._workflow_id, self._turn = store, workflow_id, turn
@@ -76,7 +79,7 @@ class Replay:
             for told in self._fold.take(event):
                 self._seq = told.seq
                 place = Place(row.ordinal, self._resumed, told.seq)
-                if place > self._from:
+                if place > self._from and (row.rerun is None or told.ts >= row.created_at):
                     pieces.append((place, b"id: %b\n%b" % (place.id.encode(), news(told))))
             if line.seq % A_WHILE == 0:
                 await anyio.lowlevel.checkpoint()
@@ -84,7 +87,7 @@ class Replay:
 
 
 async def catch_up(replay: Replay, channel: Channel, patience: float) -> AsyncGenerator[bytes]:
-    """Yields what comes before the frames of a channel, until they follow on ``replay.place``.
+    """Yields what comes before the frames of a channel, until those follow on ``replay.place``.
 
     It also ends when nobody tells anything and all that is on disk was told, and when the log lacks what was told and
     does not come any further for ``patience`` seconds.

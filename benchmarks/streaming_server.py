@@ -1,0 +1,141 @@
+"""The servers that the benchmarks of streams measure, each in a process of its own: Stretto's, and a bare endpoint."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import psutil
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from stretto.configuring.settings import Settings
+from stretto.core.events import AgentStarted, Event, ModelDelta, RunEnded, RunStarted, StepStarted
+from stretto.core.function import step
+from stretto.core.step import Context
+from stretto.server.app import create_app
+from stretto.server.house import House
+from stretto.stores.sql import SqlStore
+
+WORKFLOW = "00000000-0000-4000-8000-{:012d}"
+
+
+def log_of(count: int) -> list[Event]:
+    """Returns the log of a run whose two agents say ``count`` words in turn, so that none can be put together."""
+    events: list[Event] = [RunStarted("", 0.0, "run", "bench", time.time() + 60)]
+    for name in ("left", "right"):
+        events += [AgentStarted(name, 0.0, name, name), StepStarted(f"{name}/model", 0.0)]
+    names = ("left/model", "right/model")
+    events += [ModelDelta(names[n % 2], n / 1000, "text", f"word {n} ") for n in range(count)]
+    return [*events, RunEnded("", count / 1000, "completed")]
+
+
+@step(name="talker")
+async def talk(input: tuple[float, float], context: Context) -> None:
+    """Says so many words per second, each the moment at which it was said, for so many seconds."""
+    rate, seconds = input
+    context.emit(AgentStarted(agent_id="talker", name="talker"))
+
+    @step(name="model")
+    async def answer(_: Any, inner: Context) -> None:
+        began = time.perf_counter()
+        for number in range(int(rate * seconds)):
+            await anyio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            inner.emit(ModelDelta(part="text", text=f"{time.perf_counter():.6f} "))
+
+    await context.run(answer, None)
+
+
+async def _follow(house: House, workflow_id: str, rate: float, seconds: float) -> None:
+    """Starts a run and tells what it says, as the server does with executions."""
+    run = house.supervisor.start(talk, (rate, seconds), store=house.store, retain=256)
+    publisher = house.hub.publisher(workflow_id, run.id, 1)
+    async for events in run.batches():
+        publisher.take(events)
+        if publisher.pause:
+            await anyio.sleep(publisher.pause)
+    publisher.close()
+
+
+async def talkers(request: Request) -> Response:
+    """Starts ``workflows`` runs that say ``rate`` words per second together, for ``seconds``."""
+    house: House = request.app.state.house
+    workflows, seconds = int(request.query_params["workflows"]), float(request.query_params["seconds"])
+    rate = float(request.query_params["rate"]) / workflows
+    for number in range(workflows):
+
+        async def follow(number: int = number) -> None:
+            await _follow(house, WORKFLOW.format(number), rate, seconds)
+
+        house.supervisor.beside(follow, f"talker {number}")
+    return JSONResponse({})
+
+
+async def log_of_words(request: Request) -> Response:
+    """Tells a log of ``count`` words as fast as it goes, a few at a time."""
+    house: House = request.app.state.house
+    events = log_of(int(request.query_params["count"]))
+
+    async def tell() -> None:
+        publisher = house.hub.publisher(WORKFLOW.format(0), "run", 1)
+        for start in range(0, len(events), 20):
+            publisher.take(events[start : start + 20])
+            await anyio.lowlevel.checkpoint()
+        publisher.close()
+
+    house.supervisor.beside(tell, "telling")
+    return JSONResponse({})
+
+
+async def memory(request: Request) -> Response:
+    """Says how much memory the process takes (bytes)."""
+    gc.collect()
+    return JSONResponse({"rss": psutil.Process().memory_info().rss})
+
+
+async def bare(request: Request) -> Response:
+    """Sends the same bytes as Stretto, an event at a time, as anybody would write it first."""
+    frames: list[bytes] = request.app.state.frames
+
+    async def each() -> AsyncIterator[bytes]:
+        for frame in frames:
+            yield frame
+
+    return StreamingResponse(each(), media_type="text/event-stream")
+
+
+async def load(request: Request) -> Response:
+    """Takes what the bare endpoint is to send."""
+    body = await request.body()
+    request.app.state.frames = [frame + b"\n\n" for frame in body.split(b"\n\n") if frame]
+    return JSONResponse({"frames": len(request.app.state.frames)})
+
+
+async def serve(kind: str, folder: str) -> None:
+    """Serves until it is killed, with a database in a folder; prints the port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        async with SqlStore(Path(folder) / "bench.db") as store:
+            app: Any = Starlette(routes=[Route("/bare", bare), Route("/load", load, methods=["POST"])])
+            if kind == "stretto":
+                app = create_app(Settings(), store)
+                for path, endpoint in (("/talkers", talkers), ("/log", log_of_words), ("/memory", memory)):
+                    app.router.routes.insert(0, Route(path, endpoint))
+            config = uvicorn.Config(app, log_config=None, access_log=False)
+            server = uvicorn.Server(config)
+            print(listener.getsockname()[1], flush=True)
+            await server.serve([listener])
+
+
+if __name__ == "__main__":
+    anyio.run(serve, sys.argv[1], sys.argv[2])
