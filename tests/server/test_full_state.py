@@ -212,11 +212,9 @@ async def a_long_run(store: Store, calls: int, run_id: str = "r") -> None:
     row = await store.records.add_execution(row)
     log: list[Event] = [RunStarted("", 0.0, run_id, "lead", 100.0), AgentStarted("lead", 0.0, "lead", "Lead")]
     for place in range(calls):
-        path = f"lead/tools#{place + 1}/read"
-        log += [
-            StepStarted(path, float(place), {"call": {"name": "read"}}, step="call"),
-            StepCompleted(path, place + 0.5, "x" * 200),
-        ]
+        path = f"lead/tools/read#{place + 1}"
+        log.append(StepStarted(path, float(place), {"call": {"name": "read"}}, step="call"))
+        log.append(StepCompleted(path, place + 0.5, "x" * 200))
     await keep(store, run_id, log)
     projector = Projector(store.records)
     projection = projector.projection(row)
@@ -246,7 +244,9 @@ async def test_spans_of_a_long_run_are_counted_and_asked_for_by_themselves(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await a_long_run(store, 10)
-    assert len((await full_state(store, "w")).spans) == 12
+    state = await full_state(store, "w")
+    assert state.totals is not None
+    assert len(state.spans) == state.totals["spans"] == 12
     monkeypatch.setattr(states, "MOST_SPANS", 9)
     monkeypatch.setattr(states, "SPANS_OF_A_PAGE", 9)
     for limit in (None, 50):

@@ -136,7 +136,7 @@ async def _run_of(store: Store, run_id: str, most: int) -> _RunOf:
             plan = event.plan
         else:
             spans.feed(event)
-    return _RunOf(plan, tuple(map(span_of, spans.spans.values())), steps)
+    return _RunOf(plan, tuple(map(span_of, spans.spans.values())), len(spans.spans) or steps)
 
 
 def workflow_of(row: WorkflowRow) -> Workflow:
