@@ -1,5 +1,6 @@
 """A server on a free port of loopback, in the loop of the test, with agents whose models are scripted."""
 
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -129,8 +130,21 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Model]:
     return found
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that is made already: its migrations need not run again for every test."""
+    place = tmp_path_factory.mktemp("database") / "server.db"
+
+    async def make() -> None:
+        async with SqlStore(place) as store:
+            await store.runs()
+
+    anyio.run(make)
+    return place
+
+
 @pytest.fixture
-def serve(tmp_path: Path, scripted: dict[str, Model]) -> Serve:
+def serve(tmp_path: Path, scripted: dict[str, Model], empty_database: Path) -> Serve:
     """Starts a server: ``async with serve(models=[...], agents=[...], settings={...}, steps={...}) as served``.
 
     Without ``models`` there is one, ``scripted:model``, which always answers "Done."; without ``agents`` there is one,
@@ -151,6 +165,8 @@ def serve(tmp_path: Path, scripted: dict[str, Model]) -> Serve:
         scripted.update({model.id: model for model in models or [ScriptedModel("Done.", forever=True)]})
         described = {config.id: config for config in ([agent()] if agents is None else agents)}
         chosen = Settings.model_validate({"agents": described, **(settings or {})})
+        if store is None and place is None and not (tmp_path / "server.db").exists():
+            shutil.copyfile(empty_database, tmp_path / "server.db")
         async with AsyncExitStack() as stack:
             opened = store or await stack.enter_async_context(SqlStore(place or tmp_path / "server.db"))
             app = create_app(chosen, opened, steps)
