@@ -14,7 +14,6 @@ from stretto.agents.registry import FOR_SUB_AGENTS
 from stretto.agents.serving import AsgiApp, Served, mcp_server, with_handshake
 from stretto.core.errors import DefinitionError
 from stretto.core.step import Step
-from stretto.runtime.run import Run
 from stretto.server.house import House
 from stretto.server.openai_models import FACE
 from stretto.server.openai_responses import started
@@ -59,9 +58,9 @@ def offered(house: House) -> list[Served]:
     return list(kept.values())
 
 
-def _runner(house: House) -> Callable[[Step[Any, Any], Any], AbstractAsyncContextManager[Run[Any]]]:
+def _runner(house: House) -> Callable[[Step[Any, Any], Any], AbstractAsyncContextManager[Any]]:
     @asynccontextmanager
-    async def run(step: Step[Any, Any], input: Any) -> AsyncGenerator[Run[Any]]:
+    async def run(step: Step[Any, Any], input: Any) -> AsyncGenerator[Any]:
         running = await started(house, step, input, {FACE: MCP})
         try:
             yield running

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from stretto.models.messages import Message, ToolCall, ToolResult, assistant_message, results_message, user_message
 from stretto.server.dependencies import Text
@@ -49,16 +49,9 @@ Tokens = Annotated[int | None, Field(ge=16, le=1_000_000)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-def _short(metadata: dict[str, str] | None) -> dict[str, str] | None:
-    if metadata and (len(metadata) > 16 or any(len(k) > 64 or len(v) > 512 for k, v in metadata.items())):
-        raise ValueError("must have at most 16 entries, names of at most 64 and values of at most 512 characters")
-    return metadata
-
-
 Metadata = Annotated[
     dict[Annotated[Text, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] | None,
     Field(max_length=16),
-    AfterValidator(_short),
 ]
 
 
