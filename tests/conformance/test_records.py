@@ -252,6 +252,17 @@ async def test_rows_are_written_by_their_ids_and_read_in_the_order_of_their_crea
     assert await records.row_counts("w") == {table: 4 if table == "tool_execution" else 0 for table in ROW_TABLES}
 
 
+async def test_rows_stand_in_the_order_of_their_executions_whatever_clocks_say(records):
+    await records.add_workflow(workflow("w"))
+    for number in (1, 2):
+        await records.add_execution(execution(f"r{number}"))
+    for run_id, at in (("r2", 1.0), ("r1", 9.0)):
+        rows = {"message": [tool(f"{run_id}-later", at + 1), tool(f"{run_id}-first", at)]}
+        await records.keep([Fold(run_id=run_id, workflow_id="w", lines=1, rows=rows)])
+    told = [row["id"] for row in await records.rows("message", "w")]
+    assert told == ["r1-first", "r1-later", "r2-first", "r2-later"]
+
+
 async def test_every_table_keeps_rows_of_its_own(records):
     await records.add_workflow(workflow("w"))
     await records.add_execution(execution("r"))

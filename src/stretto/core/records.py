@@ -193,7 +193,7 @@ class Records(ABC):
 
     @abstractmethod
     async def rows(self, table: RowTable, workflow_id: str, *, limit: int | None = None, offset: int = 0) -> list[Row]:
-        """Returns a workflow's rows of one table, in the order of their creation."""
+        """Returns a workflow's rows of one table, by executions, and within one in the order of creation."""
 
     @abstractmethod
     async def row_texts(

@@ -25,10 +25,10 @@ from stretto.stores.workflow_schema import execution, rows, workflow
 
 _WORKFLOW = [column for column in workflow.c if column.name not in ("key", "words")]
 _LIGHT = [column for column in execution.c if column.name not in ("key", "data")]
-_ROW = "id, workflow_id, run_id, status, created_at, data"
+_ROW = "id, workflow_id, run_id, ordinal, status, created_at, data"
 _THEN_ROW = (
     "ON CONFLICT (id) DO UPDATE SET workflow_id = excluded.workflow_id, run_id = excluded.run_id, "
-    "status = excluded.status, created_at = excluded.created_at, data = excluded.data"
+    "ordinal = excluded.ordinal, status = excluded.status, created_at = excluded.created_at, data = excluded.data"
 )
 _SUMMED = (
     "status", "updated_at", "completed_at", "total_tokens_input", "total_tokens_output", "total_cost_usd", "model_id",
@@ -224,7 +224,9 @@ def keep(connection: sa.Connection, folds: Sequence[Fold]) -> None:
     if not there:
         return
     for name, table in rows.items():
-        values = ((*_row_values(fold, row),) for fold in there for row in fold.rows.get(name, ()))
+        values = (
+            _row_values(fold, light[fold.run_id]["ordinal"], row) for fold in there for row in fold.rows.get(name, ())
+        )
         insert_rows(connection, f"{table.name} ({_ROW})", values, _THEN_ROW)
         for fold in there:
             if gone := fold.removed.get(name):
@@ -241,9 +243,9 @@ def keep(connection: sa.Connection, folds: Sequence[Fold]) -> None:
     _settle(connection, {fold.workflow_id for fold in there})
 
 
-def _row_values(fold: Fold, row: Row) -> tuple[Any, ...]:
+def _row_values(fold: Fold, ordinal: int, row: Row) -> tuple[Any, ...]:
     text = json_text("row", row["id"], row)
-    return row["id"], fold.workflow_id, fold.run_id, row.get("status"), rules.created_at(row), text
+    return row["id"], fold.workflow_id, fold.run_id, ordinal, row.get("status"), rules.created_at(row), text
 
 
 def row_texts(
@@ -252,8 +254,9 @@ def row_texts(
     """Returns a workflow's rows of one table as JSON texts."""
     check_bounds(limit, offset)
     kept = rows[table]
-    asked = sa.select(kept.c.data).where(kept.c.workflow_id == workflow_id).order_by(kept.c.created_at, kept.c.key)
-    return list(connection.scalars(_page(asked, limit, offset)))
+    asked = sa.select(kept.c.data).where(kept.c.workflow_id == workflow_id)
+    ordered = asked.order_by(kept.c.ordinal, kept.c.created_at, kept.c.key)
+    return list(connection.scalars(_page(ordered, limit, offset)))
 
 
 def row_counts(connection: sa.Connection, workflow_id: str) -> dict[RowTable, int]:

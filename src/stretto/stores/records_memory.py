@@ -27,6 +27,7 @@ from stretto.stores.archive_rules import IdTaken, check_bounds, json_text, not_k
 class _Kept:
     workflow_id: str
     run_id: str
+    ordinal: int
     status: str | None
     created_at: float
     text: str
@@ -169,7 +170,7 @@ class MemoryRecords(Records):
                 for row in rows:
                     text = json_text("row", row["id"], row)
                     new[table][row["id"]] = _Kept(
-                        fold.workflow_id, fold.run_id, row.get("status"), rules.created_at(row), text
+                        fold.workflow_id, fold.run_id, held.ordinal, row.get("status"), rules.created_at(row), text
                     )
         for table, kept in new.items():  # from here on nothing can be refused
             self._rows[table].update(kept)
@@ -193,7 +194,8 @@ class MemoryRecords(Records):
         self._check_open()
         check_bounds(limit, offset)
         found = (row for row in self._rows[table].values() if row.workflow_id == workflow_id)
-        return [row.text for row in _page(sorted(found, key=lambda row: row.created_at), limit, offset)]
+        ordered = sorted(found, key=lambda row: (row.ordinal, row.created_at))
+        return [row.text for row in _page(ordered, limit, offset)]
 
     async def row_counts(self, workflow_id: str) -> dict[RowTable, int]:
         self._check_open()

@@ -62,10 +62,11 @@ def _rows(name: str) -> Table:
         Column("id", String, nullable=False, unique=True),
         Column("workflow_id", String, ForeignKey("workflow.id", ondelete="CASCADE"), nullable=False),
         Column("run_id", String, nullable=False),
+        Column("ordinal", Integer, nullable=False),
         Column("status", String),
         Column("created_at", Double, nullable=False),
         Column("data", Text, nullable=False),
-        Index(f"{name}_of_workflow", "workflow_id", "created_at", "key"),
+        Index(f"{name}_of_workflow", "workflow_id", "ordinal", "created_at", "key"),
         Index(f"{name}_newest", "status", "created_at", "key"),
     )
 
@@ -80,5 +81,6 @@ rows: dict[RowTable, Table] = {
 }
 """The tables of rows by their names in ``core/records.py``: each row is JSON text, beside what is looked for.
 
+They stand in the order of ``ordinal``, which is their execution's, and within it of their creation: clocks are set.
 The messages of workflows have a table of their own: ``message`` holds those of the archive's conversations.
 """

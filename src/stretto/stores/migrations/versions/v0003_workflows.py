@@ -73,9 +73,10 @@ def _make_rows(name: str) -> None:
         sa.Column("id", sa.String, nullable=False, unique=True),
         sa.Column("workflow_id", sa.String, sa.ForeignKey("workflow.id", ondelete="CASCADE"), nullable=False),
         sa.Column("run_id", sa.String, nullable=False),
+        sa.Column("ordinal", sa.Integer, nullable=False),
         sa.Column("status", sa.String),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("data", sa.Text, nullable=False),
     )
-    op.create_index(f"{name}_of_workflow", name, ["workflow_id", "created_at", "key"])
+    op.create_index(f"{name}_of_workflow", name, ["workflow_id", "ordinal", "created_at", "key"])
     op.create_index(f"{name}_newest", name, ["status", "created_at", "key"])
