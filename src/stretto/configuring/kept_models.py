@@ -21,7 +21,7 @@ PROVIDERS, MODELS = "provider", "model"
 
 ADDRESS = r"^(https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#\x00-\x1f\x7f]*)?)?$"
 """The pattern of an address: no user, no password, no query."""
-HeaderName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
 HeaderValue = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Dollars = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 """A price in US dollars per million tokens."""
@@ -41,7 +41,9 @@ class KeptProvider(BaseModel):
     base_url: str = Field("", max_length=512, pattern=ADDRESS)
     kind: Kind | None = None
     key_name: str | None = Field(None, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict[str, str], max_length=50)
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict[str, str], max_length=50, json_schema_extra={"additionalProperties": False}
+    )
     max_concurrency: int | None = Field(None, ge=1, le=100_000)
 
     def config(self, name: str) -> ProviderConfig | None:

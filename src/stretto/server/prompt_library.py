@@ -24,7 +24,7 @@ LONGEST = 100_000
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
 
 Category = Literal["system", "user", "analysis", "generation", "coding", "custom"]
-VariableName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Value = Annotated[Text, Field(max_length=50_000)]
 
 
@@ -80,7 +80,9 @@ class FillRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    values: dict[VariableName, Value] = Field(default_factory=dict[str, str], max_length=200)
+    values: dict[VariableName, Value] = Field(
+        default_factory=dict[str, str], max_length=200, json_schema_extra={"additionalProperties": False}
+    )
 
 
 class FilledPrompt(BaseModel):
