@@ -230,7 +230,7 @@ async def test_secrets_lie_in_the_keyring_and_reach_the_server_alone(
         config = served.house.room.servers._config.servers["hand"]
         assert config.env["API_TOKEN"].get_secret_value() == SECRET  # type: ignore[union-attr]  # it is a program
         again = await served.client.put("/api/mcp_servers/hand", json=by_hand(env={"OTHER_TOKEN": None}))
-        assert (again.status_code, again.json()["code"]) == (422, "invalid")
+        assert (again.status_code, again.json()["code"]) == (409, "no_secret")
         assert "env.OTHER_TOKEN" in again.json()["detail"]
     kept = dict(drawer.held)
     drawer.held.clear()
@@ -250,13 +250,13 @@ async def test_without_a_keyring_a_secret_is_refused_and_a_variable_is_not(
 ) -> None:
     async with serve(**WITH_TOKEN) as served:
         refused = await served.client.post("/api/mcp_servers", json=by_hand(env={"API_TOKEN": SECRET}))
-        assert refused.status_code == 422
+        assert (refused.status_code, refused.json()["code"]) == (409, "unusable")
         assert "${VARIABLE}" in refused.json()["detail"]
         assert SECRET not in refused.text
         assert (await served.client.get("/api/mcp_servers")).json()["total"] == 0  # nothing half written
         described = by_hand(env={"API_TOKEN": "${GIVEN_TOKEN}"})
         unset = await served.client.post("/api/mcp_servers", json=described)
-        assert unset.status_code == 422
+        assert unset.status_code == 409
         assert "GIVEN_TOKEN is not set" in unset.json()["detail"]
         monkeypatch.setenv("GIVEN_TOKEN", SECRET)
         made = await served.client.post("/api/mcp_servers", json=described)
@@ -269,8 +269,8 @@ SECRETS_IN_SIGHT: list[tuple[dict[str, Any], str]] = [
     ({"args": ["--api-key", SECRET]}, "args.1"),
     ({"args": [f"--token={SECRET}"]}, "args.0"),
     ({"args": ["ghp_0123456789abcdefghij"]}, "args.0"),
-    ({"command": None, "args": [], "url": f"https://me:{SECRET}@example.com/mcp"}, "url"),
-    ({"command": None, "args": [], "url": f"https://example.com/mcp?token={SECRET}"}, "url"),
+    ({"command": None, "args": None, "url": f"https://me:{SECRET}@example.com/mcp"}, "url"),
+    ({"command": None, "args": None, "url": f"https://example.com/mcp?token={SECRET}"}, "url"),
 ]
 
 
@@ -279,14 +279,14 @@ async def test_arguments_and_addresses_hold_no_secrets(serve: Serve) -> None:
         for fields, where in SECRETS_IN_SIGHT:
             described = {key: value for key, value in {**by_hand(), **fields}.items() if value is not None}
             refused = await served.client.post("/api/mcp_servers", json=described)
-            assert refused.status_code == 422
+            assert refused.status_code == 409
             assert where in refused.json()["detail"]
             assert SECRET not in refused.text
 
 
 BROKEN_RULES: list[tuple[dict[str, Any], str]] = [
     ({"name": "x"}, "command"),
-    ({"name": "x", "command": "a", "url": "http://localhost"}, "command"),
+    ({"name": "x", "command": "a", "url": "http://localhost"}, "url"),
     ({"name": "x", "url": "http://localhost", "args": ["a"]}, "args"),
     ({"name": "x", "command": "a", "headers": {"A": "b"}}, "headers"),
     ({"name": "no spaces", "command": "a"}, "name"),
@@ -338,7 +338,7 @@ async def test_several_that_are_described_at_once_are_all_there(serve: Serve) ->
 async def test_a_tried_description_keeps_no_secret(serve: Serve, drawer: Drawer) -> None:
     async with serve(**WITH_TOKEN) as served:
         refused = await served.client.post("/api/mcp_checks", json=by_hand(env={"A": None}))
-        assert refused.status_code == 422
+        assert refused.status_code == 409
         tried = await served.client.post("/api/mcp_checks", json=by_hand(env={"API_TOKEN": SECRET}))
         assert tried.json()["ok"]
         assert SECRET not in tried.text

@@ -236,7 +236,6 @@ async def test_a_package_that_cannot_be_read_is_refused_whole(serve: Serve) -> N
         ({"schema_version": "2.0"}, "schema_version"),
         ({"schema_version": "1.0", "workflows": []}, "workflows"),
         ({"schema_version": "1.0", "prompts": [PROMPT, {"name": "x"}]}, "prompts.1.content"),
-        ({"schema_version": "1.0", "prompts": [PROMPT, PROMPT]}, "twice"),
         ({"schema_version": "1.0", "agents": [{"name": "a\x00"}]}, "agents.0.name"),
     ]
     settings = {"server": {"max_body": 2 * LARGEST}}
@@ -246,8 +245,10 @@ async def test_a_package_that_cannot_be_read_is_refused_whole(serve: Serve) -> N
                 refused = await served.client.post(f"/api/transfer/{way}", json={"package": package})
                 assert refused.status_code == 422, refused.text
                 assert word in refused.text
+        twice = {"package": {"schema_version": "1.0", "prompts": [PROMPT, PROMPT]}}
+        assert (await served.client.post("/api/transfer/import", json=twice)).json()["code"] == "twice"
         foreign = {"package": {"schema_version": "1.0"}, "choices": {"agents/Nobody": "skip"}}
-        assert (await served.client.post("/api/transfer/preview", json=foreign)).status_code == 422
+        assert (await served.client.post("/api/transfer/preview", json=foreign)).json()["code"] == "unknown_choice"
         whole = json.dumps({"package": {"schema_version": "1.0"}})
         large = whole + " " * (LARGEST + 1 - len(whole))
         headers = {"content-type": "application/json"}

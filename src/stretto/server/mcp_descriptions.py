@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
 from stretto.agents.validation import is_mapping
 from stretto.server.dependencies import Line, Text
@@ -18,30 +18,21 @@ VariableName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0
 HeaderName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 Argument = Annotated[Text, Field(max_length=512)]
 Value = Annotated[Text, Field(max_length=4096)]
+HeaderValue = Annotated[Line, Field(max_length=4096)]
+ADDRESS = r"^(https?://[^\s/?#\x00-\x1f\x7f-\x9f]+|\$\{)[^\s\x00-\x1f\x7f-\x9f]*$"
+"""The pattern of an address: it may begin with a variable."""
 HIDDEN = "…"
 """Stands where an answer leaves a secret out."""
 
 
-class McpServerSettings(BaseModel):
-    """How a server is reached, and its limits (seconds, bytes, counts).
-
-    A program has a ``command``, ``args``, ``env`` and a ``cwd``; a server of the network has a ``url`` and ``headers``.
-    In all texts ``${VARIABLE}`` stands for a variable of the environment of this process, ``${VARIABLE:-other}`` for
-    ``other`` where it is not set. A value of ``env`` or ``headers`` that is null is the secret that is kept already.
-    """
+class _Described(BaseModel):
+    """What is said of every server: its name, and its limits (seconds, bytes, counts)."""
 
     model_config = ConfigDict(extra="forbid")
 
+    name: ServerName
     description: Text = Field("", max_length=1024)
     disabled: bool = False
-    command: Line | None = Field(None, min_length=1, max_length=512)
-    args: list[Argument] = Field(default_factory=list[str], max_length=50)
-    env: dict[VariableName, Value | None] = Field(default_factory=dict[str, str | None], max_length=50)
-    cwd: Line | None = Field(None, min_length=1, max_length=4096)
-    url: Line | None = Field(None, min_length=1, max_length=2048)
-    headers: dict[HeaderName, Annotated[Line, Field(max_length=4096)] | None] = Field(
-        default_factory=dict[str, str | None], max_length=50
-    )
     timeout: float = Field(60.0, gt=0, le=86_400)
     connect_timeout: float = Field(30.0, gt=0, le=3_600)
     stop_timeout: float = Field(2.0, gt=0, le=60)
@@ -49,26 +40,54 @@ class McpServerSettings(BaseModel):
     max_restarts: int = Field(3, ge=0, le=1_000)
     max_message: int = Field(16 * 2**20, ge=1_024, le=2**30)
 
-    @model_validator(mode="after")
-    def _reached_in_one_way(self) -> Self:
-        if (self.command is None) == (self.url is None):
-            raise ValueError("a server has either a command (a program) or a url (streamable HTTP)")
-        foreign = {"url": ("args", "env", "cwd"), "command": ("headers",)}["command" if self.url is None else "url"]
-        if given := [name for name in foreign if getattr(self, name)]:
-            kind = "program" if self.url is None else "server with a url"
-            raise ValueError(f"a {kind} has no {given[0]}")
-        return self
-
     def said(self) -> dict[str, Any]:
         """Returns it as an entry of ``mcpServers``, without what is not set."""
         told = self.model_dump(exclude_unset=True, exclude={"name"})
         return {name: value for name, value in told.items() if value not in (None, [], {})}
 
 
-class McpServerRequest(McpServerSettings):
-    """Describes a server."""
+class McpProgramRequest(_Described):
+    """Describes a server that is a program, spoken to over its standard input and output.
 
-    name: ServerName
+    In all texts ``${VARIABLE}`` stands for a variable of the environment of this process, ``${VARIABLE:-other}`` for
+    ``other`` where it is not set. A value of ``env`` that is null is the secret that is kept already.
+    """
+
+    type: Literal["stdio"] = "stdio"
+    command: Line = Field(min_length=1, max_length=512)
+    args: list[Argument] = Field(default_factory=list[str], max_length=50)
+    env: dict[VariableName, Value | None] = Field(default_factory=dict[str, str | None], max_length=50)
+    cwd: Line | None = Field(None, min_length=1, max_length=4096)
+
+
+class McpHttpRequest(_Described):
+    """Describes a server of the network, spoken to over streamable HTTP; variables and null are as for programs."""
+
+    type: Literal["http"] = "http"
+    url: str = Field(max_length=2048, pattern=ADDRESS)
+    headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict[str, str | None], max_length=50)
+
+
+def _kind_of(said: Any) -> str:
+    """Returns how a described server is reached, as far as that can be seen."""
+    if isinstance(said, McpProgramRequest | McpHttpRequest):
+        return said.type
+    if is_mapping(said) and (said.get("type") == "http" or ("url" in said and "command" not in said)):
+        return "http"
+    return "stdio"
+
+
+McpServerRequest = Annotated[
+    Annotated[McpProgramRequest, Tag("stdio")] | Annotated[McpHttpRequest, Tag("http")], Discriminator(_kind_of)
+]
+"""Describes a server: one with a ``url`` is of the network, any other a program."""
+_REQUEST: TypeAdapter[McpProgramRequest | McpHttpRequest] = TypeAdapter(McpServerRequest)
+_FIELDS = {*McpProgramRequest.model_fields, *McpHttpRequest.model_fields} - {"name", "type"}
+
+
+def server_request(said: Mapping[str, Any]) -> McpProgramRequest | McpHttpRequest:
+    """Returns a description that was read from somewhere else than a request; raises pydantic's ``ValidationError``."""
+    return _REQUEST.validate_python(dict(said))
 
 
 class McpServerState(BaseModel):
@@ -137,7 +156,7 @@ class McpLog(BaseModel):
 
 def shown_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a document says of a server, with null for each secret."""
-    told = {name: value for name, value in body.items() if name in McpServerSettings.model_fields}
+    told = {name: value for name, value in body.items() if name in _FIELDS}
     for place in ("env", "headers"):
         held: Any = told.get(place)
         if is_mapping(held):

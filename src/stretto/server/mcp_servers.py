@@ -24,12 +24,14 @@ from stretto.configuring.kept_servers import (
 )
 from stretto.core.archive import Document, NotKept
 from stretto.core.errors import DefinitionError
+from stretto.server.described_agents import contradicting
 from stretto.server.house import House
 from stretto.server.mcp_descriptions import (
     McpCheck,
+    McpHttpRequest,
     McpLog,
+    McpProgramRequest,
     McpServer,
-    McpServerRequest,
     McpServerState,
     shown_body,
     shown_config,
@@ -38,6 +40,8 @@ from stretto.server.mcp_descriptions import (
 from stretto.server.problems import Problem
 from stretto.tools.mcp.config import McpConfig
 from stretto.tools.mcp.servers import McpServers, ServerCheck, ServerStatus
+
+AnyRequest = McpProgramRequest | McpHttpRequest
 
 
 async def all_servers(house: House) -> list[McpServer]:
@@ -60,7 +64,7 @@ async def one_server(house: House, name: str) -> McpServer:
     return found
 
 
-async def create_server(house: House, request: McpServerRequest) -> McpServer:
+async def create_server(house: House, request: AnyRequest) -> McpServer:
     """Describes a server, which can be used from now on; nothing is kept of one that cannot be.
 
     Raises ``Problem`` for a program without a token, and for a name that is taken.
@@ -78,7 +82,7 @@ async def create_server(house: House, request: McpServerRequest) -> McpServer:
     return await one_server(house, request.name)
 
 
-async def replace_server(house: House, name: str, request: McpServerRequest) -> McpServer:
+async def replace_server(house: House, name: str, request: AnyRequest) -> McpServer:
     """Describes a server anew, under the same name or another one; a running one goes on with the new description.
 
     Raises what ``create_server`` raises, and ``NotKept``.
@@ -111,11 +115,12 @@ async def test_server(house: House, name: str) -> McpCheck:
     return _check_told(await house.room.servers.test(name))
 
 
-async def test_description(house: House, request: McpServerRequest) -> McpCheck:
+async def test_description(house: House, request: AnyRequest) -> McpCheck:
     """Tries a server that is only described: it is connected to, asked for its tools, and closed again."""
     _check_allowed(house, request.name, request.said())
-    config = await config_of(_document(request), programs=True)
-    check_open_secrets(request.name, config, request.said())
+    with contradicting("unusable"):
+        config = await config_of(_document(request), programs=True)
+        check_open_secrets(request.name, config, request.said())
     async with McpServers(McpConfig({request.name: config})) as servers:
         return _check_told(await servers.test(request.name))
 
@@ -152,7 +157,7 @@ async def _apply(house: House) -> None:
     await house.room.servers.reconfigure(McpConfig({**kept.config.servers, **house.room.configured.servers}))
 
 
-async def _keep(house: House, document: Document, request: McpServerRequest) -> None:
+async def _keep(house: House, document: Document, request: AnyRequest) -> None:
     """Writes a description once it is known that it can be followed; secrets that are not needed any more go."""
     said = request.said()
     _check_allowed(house, request.name, said)
@@ -161,11 +166,12 @@ async def _keep(house: House, document: Document, request: McpServerRequest) -> 
         for name, value in said.get(place, {}).items():
             if value is None:
                 if (place, name) not in before:
-                    raise Problem(422, "invalid", f"{place}.{name}: there is no secret that could be kept; give one")
+                    raise Problem(409, "no_secret", f"{place}.{name}: there is no secret that could be kept; give one")
                 said[place][name] = {KEPT: before[place, name]}
     tried = Document(kind=SERVERS, id=document.id, name=request.name, body=said)
-    check_open_secrets(request.name, await config_of(tried, programs=True), said)
-    body = await keep_secrets(request.name, said)
+    with contradicting("unusable"):
+        check_open_secrets(request.name, await config_of(tried, programs=True), said)
+        body = await keep_secrets(request.name, said)
     new = Document(
         kind=SERVERS, id=document.id, name=request.name, body=body, created_at=document.created_at,
         updated_at=time.time(),
@@ -179,11 +185,11 @@ async def _keep(house: House, document: Document, request: McpServerRequest) -> 
     await forget_secrets(set(before.values()) - after)
 
 
-def _document(request: McpServerRequest) -> Document:
+def _document(request: AnyRequest) -> Document:
     said = request.said()
     missing = [f"{place}.{name}" for place in PLACES for name, value in said.get(place, {}).items() if value is None]
     if missing:
-        raise Problem(422, "invalid", f"{missing[0]}: a description that is only tried keeps no secret; give it")
+        raise Problem(409, "no_secret", f"{missing[0]}: a description that is only tried keeps no secret; give it")
     return Document(kind=SERVERS, id="", name=request.name, body=said)
 
 

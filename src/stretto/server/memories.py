@@ -51,6 +51,7 @@ async def list_memories(
     house: House, types: Sequence[MemoryKind], scope: Scope, workflow_id: str | None, limit: int, offset: int
 ) -> tuple[list[MemoryEntry], int]:
     """Returns memories, newest first, and how many there are."""
+    _check_scope(scope, workflow_id)
     archive = house.store.archive
     found = await archive.memories(types=types, scope=scope, workflow_id=workflow_id, limit=limit, offset=offset)
     total = await archive.count_memories(types=types, scope=scope, workflow_id=workflow_id)
@@ -93,6 +94,7 @@ async def change_memory(house: House, id: str, change: MemoryChange) -> MemoryEn
 
 async def search_memories(house: House, asked: MemoryQuery) -> MemoryFound:
     """Compares meanings where vectors can be compared, and words where they cannot."""
+    _check_scope(asked.scope, asked.workflow_id)
     archive, now = house.store.archive, time.time()
     made = await embedded(house.room.embedder, [asked.query])
     near: list[Memory] = []
@@ -143,6 +145,7 @@ async def memory_stats(house: House) -> MemoryStats:
 
 async def clear_memories(house: House, types: Sequence[MemoryKind], scope: Scope, workflow_id: str | None) -> int:
     """Forgets memories of these types, and returns how many."""
+    _check_scope(scope, workflow_id)
     return await house.store.archive.clear_memories(types, scope, workflow_id)
 
 
@@ -199,6 +202,11 @@ async def _with_vector(house: House, memory: Memory) -> tuple[Memory, str]:
     if not made.vectors:
         return memory, made.problem
     return replace(memory, embedder=made.embedder, embedding=made.vectors[0]), ""
+
+
+def _check_scope(scope: Scope, workflow_id: str | None) -> None:
+    if scope == "workflow" and workflow_id is None:
+        raise Problem(409, "no_workflow", "scope=workflow needs a workflow_id: say whose memories are meant")
 
 
 def _embedder(house: House) -> Embedder:

@@ -13,6 +13,8 @@ from stretto.server.dependencies import Line, Text
 LONGEST = 50_000
 """How many characters a memory may have."""
 MOST_IMPORTED = 10_000
+LATEST = 253_000_000_000.0
+"""The last moment that is kept: in the year 9987 (seconds since the Unix epoch)."""
 TEN_YEARS = 10 * 366 * 24 * 3600.0
 WORKFLOW = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
@@ -21,15 +23,6 @@ Tags = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Fiel
 Share = Annotated[float, Field(ge=0, le=1)]
 Life = Annotated[float, Field(gt=0, le=TEN_YEARS)]
 UuidText = Annotated[str, Field(pattern=WORKFLOW), AfterValidator(str.lower)]
-
-
-def _in_our_time(at: datetime) -> datetime:
-    if not 1970 <= at.year <= 9998:
-        raise ValueError("must lie between the years 1970 and 9998")
-    return at
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
 
 
 class NewMemory(BaseModel):
@@ -185,8 +178,8 @@ class ImportedMemory(BaseModel):
     priority: Share | None = None
     agent_source: Annotated[Line, Field(max_length=128)] | None = None
     importance: Share = 0.5
-    created_at: Moment | None = None
-    expires_at: Moment | None = None
+    created_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
 
 
 class MemoryPackage(BaseModel):
@@ -203,7 +196,7 @@ class MemoryImport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: Literal["1.0"] = "1.0"
-    exported_at: Moment | None = None
+    exported_at: AwareDatetime | None = None
     memories: list[ImportedMemory] = Field(max_length=MOST_IMPORTED)
     conflicts: Literal["skip", "overwrite"] = "skip"
     embed: bool = True
@@ -217,6 +210,11 @@ class MemoriesImported(BaseModel):
     skipped: int
     without_workflow: int
     embedding_problem: str
+
+
+def seconds(at: datetime) -> float:
+    """Returns a moment as seconds since the Unix epoch; one that no clock of ours can show, as the nearest one."""
+    return min(max(at.timestamp(), 0.0), LATEST)
 
 
 def moment(at: float) -> datetime:

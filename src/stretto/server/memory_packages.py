@@ -17,6 +17,7 @@ from stretto.server.memory_forms import (
     MemoryPackage,
     entry_of,
     moment,
+    seconds,
 )
 from stretto.server.tables import table_line
 
@@ -126,6 +127,6 @@ def _memory(said: ImportedMemory, now: float) -> Memory:
         id=said.id or str(uuid.uuid4()), type=said.type, content=said.content,
         workflow_id=said.workflow_id, tags=tuple(dict.fromkeys(said.tags)),
         priority=said.priority, agent_source=said.agent_source, importance=said.importance,
-        created_at=now if said.created_at is None else said.created_at.timestamp(),
-        expires_at=None if said.expires_at is None else said.expires_at.timestamp(),
+        created_at=now if said.created_at is None else seconds(said.created_at),
+        expires_at=None if said.expires_at is None else seconds(said.expires_at),
     )  # fmt: skip

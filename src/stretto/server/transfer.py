@@ -23,7 +23,7 @@ from stretto.server.described_agents import create_agent, free_name, replace_age
 from stretto.server.described_models import create_model, replace_model
 from stretto.server.described_providers import create_provider, replace_provider
 from stretto.server.house import House
-from stretto.server.mcp_descriptions import McpServerRequest, shown_body
+from stretto.server.mcp_descriptions import McpHttpRequest, McpProgramRequest, server_request, shown_body
 from stretto.server.mcp_servers import create_server, refused_without_token, replace_server
 from stretto.server.memory_forms import moment
 from stretto.server.model_descriptions import NewModelRequest, NewProviderRequest
@@ -79,7 +79,7 @@ async def export_things(house: House, asked: ExportRequest) -> Package:
     made.providers = await read("providers", lambda each: _read(NewProviderRequest, each.body, name=each.id))
     made.models = await read("models", lambda each: _read(NewModelRequest, each.body, id=each.id))
     made.mcp_servers = await read(
-        "mcp_servers", lambda each: _read(McpServerRequest, shown_body(each.body), name=each.name)
+        "mcp_servers", lambda each: server_request({**shown_body(each.body), "name": each.name})
     )
     made.prompts = await read("prompts", lambda each: _read(PromptRequest, each.body, name=each.name))
     made.agents = await read("agents", _agent)
@@ -130,7 +130,10 @@ async def _plan(house: House, asked: ImportRequest) -> list[tuple[PlannedItem, W
     """Returns what becomes of each thing, and what does it."""
     known = {f"{kind}/{name}" for kind in KINDS for name in asked.package.names(kind)}
     if foreign := sorted(asked.choices.keys() - known):
-        raise Problem(422, "invalid", f"choices: there is no {foreign[0]!r} in the package; it is kind/name")
+        raise Problem(409, "unknown_choice", f"choices: there is no {foreign[0]!r} in the package; it is kind/name")
+    for kind in KINDS:
+        if twice := [name for name, count in Counter(asked.package.names(kind)).items() if count > 1]:
+            raise Problem(409, "twice", f"the package holds {twice[0]!r} twice among its {kind}; leave one out")
     planned: list[tuple[PlannedItem, Work]] = []
     servers: dict[str, str] = {}
     for kind in KINDS:
@@ -227,8 +230,8 @@ async def _nothing() -> None:
 
 
 async def _server(
-    house: House, item: PlannedItem, request: McpServerRequest, values: Mapping[str, str]
-) -> McpServerRequest:
+    house: House, item: PlannedItem, request: McpProgramRequest | McpHttpRequest, values: Mapping[str, str]
+) -> McpProgramRequest | McpHttpRequest:
     """Returns a server with the values that were given; what is missing is noted in ``item``."""
     said: dict[str, Any] = request.model_dump(exclude_unset=True) | {"name": item.new_name}
     kept = await _kept_secrets(house, item.name) if item.action == "overwrite" else set[tuple[str, str]]()
@@ -249,7 +252,7 @@ async def _server(
             item.needs.append(Need(id=id, kind="variable", field=variable))
     item.problem = item.problem or refused_without_token(house, item.name, said)
     try:
-        return McpServerRequest.model_validate(said)
+        return server_request(said)
     except ValidationError as error:
         item.problem = item.problem or str(error.errors()[0]["msg"])
         return request

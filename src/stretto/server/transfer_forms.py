@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from stretto.configuring.kept_settings import Choice
 from stretto.server.agent_descriptions import AgentRequest
 from stretto.server.dependencies import Line, Text
-from stretto.server.mcp_descriptions import McpServerRequest
-from stretto.server.memory_forms import Moment
+from stretto.server.mcp_descriptions import McpHttpRequest, McpProgramRequest, McpServerRequest
 from stretto.server.model_descriptions import NewModelRequest, NewProviderRequest
 from stretto.server.prompt_library import PromptRequest
 
@@ -35,7 +33,7 @@ class Manifest(BaseModel):
 
     app: Line = Field("stretto", max_length=64)
     app_version: Line = Field("", max_length=64)
-    exported_at: Moment | None = None
+    exported_at: AwareDatetime | None = None
     counts: dict[Kind, int] = Field(default_factory=dict[Kind, int])
     left_out: list[Annotated[Text, Field(max_length=2_000)]] = Field(default_factory=list[str], max_length=MOST)
 
@@ -52,18 +50,12 @@ class Package(BaseModel):
     manifest: Manifest = Field(default_factory=lambda: Manifest.model_validate({}))
     providers: list[NewProviderRequest] = Field(default_factory=list[NewProviderRequest], max_length=MOST)
     models: list[NewModelRequest] = Field(default_factory=list[NewModelRequest], max_length=MOST)
-    mcp_servers: list[McpServerRequest] = Field(default_factory=list[McpServerRequest], max_length=MOST)
+    mcp_servers: list[McpServerRequest] = Field(
+        default_factory=list[McpProgramRequest | McpHttpRequest], max_length=MOST
+    )
     prompts: list[PromptRequest] = Field(default_factory=list[PromptRequest], max_length=MOST)
     agents: list[AgentRequest] = Field(default_factory=list[AgentRequest], max_length=MOST)
     settings: Choice | None = None
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        for kind in KINDS:
-            twice = [name for name, count in Counter(self.names(kind)).items() if count > 1]
-            if twice:
-                raise ValueError(f"{kind} holds {len(twice)} names twice; each may be there once")
-        return self
 
     def names(self, kind: Kind) -> list[str]:
         """Returns the names of the things of a kind."""

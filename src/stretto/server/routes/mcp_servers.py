@@ -36,7 +36,10 @@ async def create_mcp_server(house: Here, request: McpServerRequest) -> McpServer
     return await work.create_server(house, request)
 
 
-@router.post("/mcp_checks", operation_id="test_mcp_description", summary="Try an MCP server that is only described")
+@router.post(
+    "/mcp_checks", operation_id="test_mcp_description", summary="Try an MCP server that is only described",
+    responses=answers(409),
+)  # fmt: skip
 async def test_mcp_description(house: Here, request: McpServerRequest) -> McpCheck:
     """Connects, asks for the tools and closes again; nothing is kept. Programs need a token (403)."""
     return await work.test_description(house, request)

@@ -40,7 +40,7 @@ Types = Annotated[list[MemoryKind] | None, Query(max_length=4, description="Only
 Whose = Annotated[Scope, Query(description="Those of a workflow, general ones, or both.")]
 
 
-@router.get("", operation_id="list_memories", summary="List memories")
+@router.get("", operation_id="list_memories", summary="List memories", responses=answers(409))
 async def list_memories(
     house: Here, type: Types = None, scope: Whose = "both", workflow_id: OfWorkflow = None, limit: Limit = 50,
     offset: Offset = 0,
@@ -56,7 +56,7 @@ async def create_memory(house: Here, new: NewMemory) -> MemoryEntry:
     return await work.create_memory(house, new)
 
 
-@router.delete("", operation_id="clear_memories", summary="Forget all memories of some types")
+@router.delete("", operation_id="clear_memories", summary="Forget all memories of some types", responses=answers(409))
 async def clear_memories(
     house: Here,
     type: Annotated[list[MemoryKind], Query(min_length=1, max_length=4, description="Of which types.")],
@@ -67,7 +67,10 @@ async def clear_memories(
     return Forgotten(deleted=await work.clear_memories(house, type, scope, workflow_id))
 
 
-@router.post("/search", operation_id="search_memories", summary="Find memories by meaning, or by their words")
+@router.post(
+    "/search", operation_id="search_memories", summary="Find memories by meaning, or by their words",
+    responses=answers(409),
+)  # fmt: skip
 async def search_memories(house: Here, query: MemoryQuery) -> MemoryFound:
     """Compares meanings where there is an embedder and words where there is none; best first."""
     return await work.search_memories(house, query)

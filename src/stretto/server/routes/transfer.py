@@ -29,7 +29,7 @@ async def export_things(house: Here, request: ExportRequest) -> Package:
     return await work.export_things(house, request)
 
 
-@router.post("/preview", operation_id="preview_import", summary="Say what an import would do")
+@router.post("/preview", operation_id="preview_import", summary="Say what an import would do", responses=answers(409))
 async def preview_import(house: Here, request: ImportRequest, size: Small) -> Preview:
     """Tells what becomes of each thing, which names are taken, and what is still needed; nothing is written."""
     return await work.preview(house, request)
