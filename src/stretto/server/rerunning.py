@@ -43,7 +43,7 @@ class NothingFailed(StoreError):
         self.run_id = run_id
 
 
-class StepNotRun(DefinitionError):
+class StepNotRun(StoreError):
     """A step from which a run shall be repeated has never begun in it."""
 
     def __init__(self, run_id: str, path: Path, near: Sequence[Path]) -> None:

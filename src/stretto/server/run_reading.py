@@ -27,6 +27,7 @@ from stretto.server.run_views import (
     RunItem,
     event_of,
     item_of,
+    sendable,
 )
 from stretto.stores.plain import plain_event, readable
 
@@ -45,7 +46,8 @@ async def item(house: House, run_id: str) -> RunItem:
 async def detail(house: House, run_id: str) -> RunDetail:
     """Returns a run with what went in and came out; raises ``RunNotFound``."""
     told = await item(house, run_id)
-    lines = await house.store.lines(run_id, full=False, kinds=_ENDS) if told.events else []
+    found = await house.store.lines(run_id, full=False, kinds=_ENDS) if told.events else []
+    lines = list(map(sendable, found))
     held: dict[str, dict[str, Any]] = {line.kind: json.loads(line.data) for line in lines}
     last = next((line.kind for line in reversed(lines) if line.kind != "agent_started"), "")
     ended = held.get("run_ended", {}) if last == "run_ended" else {}
@@ -74,7 +76,7 @@ def _agents(lines: Sequence[Line]) -> list[AgentItem]:
 async def events(house: House, run_id: str, since: int, kinds: Sequence[EventKind], limit: int) -> list[EventItem]:
     """Returns events of a run from a place in its log on, values cut; raises ``RunNotFound``."""
     lines = await house.store.lines(run_id, since, full=False, kinds=kinds or None, limit=limit)
-    return await apart(lambda: [event_of(line) for line in lines])
+    return await apart(lambda: [event_of(sendable(line)) for line in lines])
 
 
 async def event(house: House, run_id: str, seq: int) -> EventItem:
@@ -82,19 +84,19 @@ async def event(house: House, run_id: str, seq: int) -> EventItem:
     lines = await house.store.lines(run_id, seq, limit=1)
     if not lines:
         raise Problem(404, "not_found", f"run {run_id!r} has no event {seq}; its log ends before that place")
-    return await apart(lambda: event_of(lines[0], whole=True))
+    return await apart(lambda: event_of(sendable(lines[0]), whole=True))
 
 
 async def folded(house: House, run_id: str, draw: Callable[[SpanFold], T]) -> T:
     """Returns what a function makes of a run's spans, worked out beside the loop; raises ``RunNotFound``."""
     lines = await house.store.lines(run_id, full=False, kinds=_SPANS)
-    return await apart(lambda: draw(SpanFold(map(plain_event, lines))))
+    return await apart(lambda: draw(SpanFold(plain_event(sendable(line)) for line in lines)))
 
 
 async def plans(house: House, run_id: str) -> list[PlanItem]:
     """Returns the plans that steps of a run made; raises ``RunNotFound``."""
     lines = await house.store.lines(run_id, kinds=("plan_made",))
-    made = [event for event in map(plain_event, lines) if isinstance(event, PlanMade)]
+    made = [event for line in lines if isinstance(event := plain_event(sendable(line)), PlanMade)]
     return [PlanItem(path=event.path, at=event.at, plan=event.plan) for event in made]
 
 

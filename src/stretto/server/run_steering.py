@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeGuard
 
-from stretto.core.errors import StoreError, listed
+from stretto.core.errors import DefinitionError, StoreError, listed
 from stretto.core.events import Event, RunStarted
 from stretto.core.outcome import Failed
 from stretto.core.records import ExecutionRow
@@ -133,20 +133,21 @@ async def rerun(
 ) -> tuple[str, str | None]:  # fmt: skip
     """Runs a run again, all of it or a part, and returns the new run's id and its workflow's, if it is of one.
 
-    A run of a workflow takes another ``message``, any other another input (``given["input"]``), both with the mode
-    ``all`` only: what is kept was made of the old one. Raises ``RunNotFound``, ``StepNotRun``, ``NothingFailed``,
-    ``CodeChanged``, ``WorkflowUnknown``, ``InputForgotten``, and ``Problem`` for what contradicts.
+    With the mode ``all`` a run of a workflow takes another ``message``, any other another input (``given["input"]``):
+    what other modes keep was made of the old one. Raises ``RunNotFound``, ``StepNotRun``, ``NothingFailed``,
+    ``CodeChanged``, ``WorkflowUnknown``, ``InputForgotten``, and ``StoreError`` for a run that has not ended.
     """
     given = given or {}
     summary = await house.store.summary(run_id)
-    _check(summary, mode, path, message, given)
+    if mode != "all" and summary.status in OPEN:
+        raise StoreError(f"run {run_id!r} has not ended; cancel it, or wait, before a part of it is run again")
     row = await execution_of(house, run_id)
     if row is not None:
         if given:
-            raise Problem(422, "invalid", f"run {run_id!r} is of a workflow, which takes a message and no input")
+            raise StoreError(f"run {run_id!r} is of a workflow, which takes a message and no input")
         return await _execute_again(house, row, mode, path, message, on_change), row.workflow_id
     if message is not None:
-        raise Problem(422, "invalid", f"run {run_id!r} is of no workflow of agents; it takes an input and no message")
+        raise StoreError(f"run {run_id!r} is of no workflow of agents; it takes an input and no message")
     name, step = _step_of(house, summary)
     events = await house.store.events(run_id)
     input = given["input"] if given else _remembered(events, run_id)
@@ -157,21 +158,6 @@ async def rerun(
         _check_code(run_id, kept, step, "refuse")
         return await _begun(house, await house.executions.start_step(step, input, labels=labels, resume=kept)), None
     return await _begun(house, await house.executions.start_step(step, input, labels=labels)), None
-
-
-def _check(
-    summary: RunSummary, mode: Mode, path: str | None, message: str | None, given: Mapping[str, Any]
-) -> None:  # fmt: skip
-    if (path is not None) != (mode == "step"):
-        raise Problem(422, "invalid", "path and the mode 'step' belong together; give both or neither")
-    if mode == "all":
-        return
-    if message is not None or given:
-        raise Problem(
-            422, "invalid", f"what the mode {mode!r} keeps was made of the old input; another one needs the mode 'all'"
-        )
-    if summary.status in OPEN:
-        raise StoreError(f"run {summary.id!r} has not ended; cancel it, or wait, before a part of it is run again")
 
 
 async def _execute_again(
@@ -246,13 +232,17 @@ async def cancel(house: House, run_id: str) -> None:
 async def answer(house: House, run_id: str, request_id: str, choice: str, value: Any, reason: str, by: str) -> None:
     """Answers a question of a run, here or in the process that carries it out.
 
-    Raises ``RunNotFound``, ``StoreError`` when nobody waits for the answer, ``DefinitionError`` for a choice that is
-    not offered.
+    Raises ``RunNotFound``, and ``StoreError`` when nobody waits for the answer, or not for such a choice.
     """
     run = house.executions.run(run_id)
     if run is None:
         if request_id not in [asked.request_id for asked in await unanswered(house.store, run_id)]:
             raise StoreError(f"run {run_id!r} does not ask {request_id!r} (any more)")
         await house.store.post_answer(run_id, request_id, choice, value, reason, by)
-    elif not run.answer(request_id, choice, value=value, reason=reason, by=by):
+        return
+    try:
+        taken = run.answer(request_id, choice, value=value, reason=reason, by=by)
+    except DefinitionError as error:
+        raise StoreError(str(error)) from None
+    if not taken:
         raise StoreError(f"run {run_id!r} does not ask {request_id!r} (any more); its questions tell what it asks")

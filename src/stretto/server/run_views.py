@@ -210,8 +210,17 @@ def item_of(summary: RunSummary, here: bool) -> RunItem:
 
 
 def shown(text: str) -> str:
-    """Returns a text, cut with its length when it is long."""
+    """Returns a text that can be sent, cut with its length when it is long."""
+    text = text if text.isascii() else text.encode("utf-8", "replace").decode()
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text):,} characters)"
+
+
+def sendable(line: Line) -> Line:
+    """Returns a line whose texts can be sent: half a Unicode pair, as in the name of a file, becomes ``?``."""
+    if "\\ud" not in line.data:
+        return line
+    whole = json.dumps(json.loads(line.data), ensure_ascii=False).encode("utf-8", "replace").decode()
+    return line._replace(data=whole)
 
 
 def event_of(line: Line, whole: bool = False) -> EventItem:

@@ -125,7 +125,8 @@ class Tally:
         if kind == "run_ended":
             self.status = status_of(held["status"])
             error = held.get("error")
-            self.error = f"{error['type']}: {error['message']}" if error else None
+            told = f"{error['type']}: {error['message']}" if error else None
+            self.error = told and told.encode("utf-8", "replace").decode()  # a file's name may be no Unicode
             return
         self.status, self.error = "running", None
         if kind == "run_started":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from stretto.server import run_reading, run_steering
 from stretto.server.dependencies import Here, Line, Text
 from stretto.server.problems import Problem, answers
-from stretto.server.rerunning import Mode
 from stretto.server.routes.runs import AnyRun
 from stretto.server.run_steering import OnChange
 from stretto.server.run_views import LibraryItem, RunItem
@@ -23,7 +22,7 @@ LabelValue = Annotated[Line, Field(max_length=256)]
 
 
 class NewRun(BaseModel):
-    """A run of a library workflow; ``labels`` say something about it, under names of letters, digits, ``_`` and ``-``."""
+    """A run of a library workflow; ``labels`` say something about it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,20 +31,37 @@ class NewRun(BaseModel):
     labels: dict[LabelName, LabelValue] = Field(default_factory=dict[str, str], max_length=20)
 
 
-class Repetition(BaseModel):
-    """What of a run shall be run again: ``all`` of it, what ``failed``, or a ``step`` and what came after it.
-
-    ``path`` names the step. With the mode ``all`` a run of a workflow takes another ``message``, any other run another
-    ``input``. With ``on_change="accept"`` steps are kept also if their code is another by now.
-    """
+class WholeAgain(BaseModel):
+    """All of a run is run again; one of a workflow takes another ``message``, any other another ``input``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    mode: Mode = "all"
-    path: Line | None = Field(None, min_length=1, max_length=2000)
+    mode: Literal["all"]
     message: Text | None = Field(None, min_length=1, max_length=100_000)
     input: JsonValue = None
+
+
+class FailedAgain(BaseModel):
+    """What failed in a run is run again; with ``accept`` steps are kept also if their code is another by now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["failed"]
     on_change: OnChange = "refuse"
+
+
+class StepAgain(BaseModel):
+    """The step at ``path`` is run again, and what came after it; ``on_change`` is as for what failed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["step"]
+    path: Line = Field(min_length=1, max_length=2000, examples=["survey/summarise"])
+    on_change: OnChange = "refuse"
+
+
+Repetition = Annotated[WholeAgain | FailedAgain | StepAgain, Field(discriminator="mode")]
+"""What of a run shall be run again."""
 
 
 class Repeated(BaseModel):
@@ -103,11 +119,13 @@ async def start_run(house: Here, body: NewRun) -> RunItem:
 )  # fmt: skip
 async def rerun_run(house: Here, run_id: AnyRun, body: Repetition) -> Repeated:
     """Starts a run, or queues an execution, that repeats another; what is kept of that one is not run again."""
-    given: dict[str, Any] = {"input": body.input} if "input" in body.model_fields_set else {}
-    _check_storable(body.input)
-    made, workflow_id = await run_steering.rerun(
-        house, run_id, body.mode, body.path, on_change=body.on_change, message=body.message, given=given
-    )
+    if isinstance(body, WholeAgain):
+        given: dict[str, Any] = {"input": body.input} if "input" in body.model_fields_set else {}
+        _check_storable(body.input)
+        made, workflow_id = await run_steering.rerun(house, run_id, "all", None, message=body.message, given=given)
+    else:
+        path = body.path if isinstance(body, StepAgain) else None
+        made, workflow_id = await run_steering.rerun(house, run_id, body.mode, path, on_change=body.on_change)
     return Repeated(run_id=made, workflow_id=workflow_id, rerun_of=run_id)
 
 
@@ -142,12 +160,12 @@ async def answer_run(house: Here, run_id: AnyRun, body: GivenAnswer) -> Response
 
 
 def _check_storable(value: JsonValue) -> None:
-    """Raises ``Problem`` for a value with a text that no store can hold, or one that is nested too deeply."""
+    """Raises ``Problem`` for a value with a text that is no Unicode, or one that is nested too deeply."""
     level: list[JsonValue] = [value]
     for _ in range(100):
         texts = [text for each in level for text in _texts(each)]
-        if any("\x00" in text or not _is_unicode(text) for text in texts):
-            raise Problem(422, "invalid", "a text of the value holds NUL or half a Unicode pair, which cannot be kept")
+        if not all(map(_is_unicode, texts)):
+            raise Problem(422, "invalid", "a text of the value holds half a Unicode pair, which nobody could be sent")
         level = [held for each in level for held in _held(each)]
         if not level:
             return

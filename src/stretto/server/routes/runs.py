@@ -39,7 +39,7 @@ Slots = Annotated[int | None, Query(ge=1, le=100_000, description="How many oper
 """The room that a run had, for its figures."""
 
 
-@router.get("", operation_id="list_runs", summary="List runs, newest first")
+@router.get("", operation_id="list_runs", summary="List runs, newest first", responses=answers(409))
 async def list_runs(
     house: Here,
     status: RunStatus | None = None,
@@ -60,7 +60,7 @@ async def list_runs(
     """
     if workflow_id is not None:
         if text is not None:
-            raise Problem(422, "invalid", "workflow_id and text exclude each other; give one of them")
+            raise Problem(409, "conflict", "workflow_id and text exclude each other; give one of them")
         text = f"{LABEL}={workflow_id.lower()}"
     found = await house.store.runs(limit, offset, status=status, name=name, text=text, since=since)
     total = await house.store.count_runs(status=status, name=name, text=text, since=since)
