@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stretto import step
 from stretto.agents import ChunkFold, StreamChunk, ValidationRequired, WorkflowComplete, workflow_state
 from stretto.agents.agent import Agent
+from stretto.agents.following import request_key
 from stretto.agents.plan_mode import PLAN_TOOL
 from stretto.agents.stream_chunks import Told
 from stretto.core.codec import decode, encode
@@ -283,6 +284,7 @@ def test_questions_are_told_with_their_form_and_how_they_ended(choice: str, outc
         assert (form.question, form.question_type, form.context) == ("Which?", "mixed", "It matters.")
         assert (form.text_placeholder, form.text_required, form.question_id) == ("why", False, began.question_id)
         assert (ended.question_id, ended.outcome) == (began.question_id, outcome)
+        assert began.question_id == request_key(began.run_id, began.request_id or "")
         assert (ended.duration or 0) >= (0 if choice else 30_000)
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 from stretto.agents.call import CallResult
-from stretto.agents.following import Asked, Followed, asked_of, ended_badly, milliseconds
+from stretto.agents.following import Asked, Followed, asked_of, ended_badly, milliseconds, request_key
 from stretto.agents.report import Report, ReportStatus
 from stretto.agents.stream_validations import ValidationRequired, ValidationResponse, required_of, response_of
 from stretto.core import events as core
@@ -67,7 +67,8 @@ class StreamChunk:
     ``duration`` in milliseconds, ``progress`` in per cent. ``path`` says at what it happened, ``parent_path`` the agent
     to which that belongs. ``attempt`` counts from 1; where it grows, what was said at this path before is void.
     ``outcome`` says how something ended: success, partial, error, denied, cancelled, timed_out, or put_off for a call
-    that was edited and is made later; of a question answered, skipped or timeout. The ``sub_agent_…`` fields are those
+    that was edited and is made later; of a question answered, skipped or timeout. ``question_id`` is the id under which
+    a question can be answered, ``request_id`` names it in its run. The ``sub_agent_…`` fields are those
     of the sub-agent that the chunk is of.
     """
 
@@ -91,6 +92,7 @@ class StreamChunk:
     task_status: str | None = None
     task_priority: int | None = None
     question_id: str | None = None
+    request_id: str | None = None
     user_question: UserQuestion | None = None
     call_id: str | None = None
     attempt: int | None = None
@@ -344,9 +346,10 @@ class ChunkFold:
         attempt = self._attempts[event.request_id]
         if event.topic == "approval":
             return required_of(event, {**self._place(event, event.path), "attempt": attempt})
+        key = request_key(self._run_id, event.request_id)
         return self._chunk(
-            event, ChunkType.USER_QUESTION_START, content=event.question, question_id=event.request_id,
-            user_question=_question_of(event), attempt=attempt,
+            event, ChunkType.USER_QUESTION_START, content=event.question, question_id=key, request_id=event.request_id,
+            user_question=_question_of(event, key), attempt=attempt,
         )  # fmt: skip
 
     def _answered(self, event: core.Answered) -> Told:
@@ -356,8 +359,9 @@ class ChunkFold:
             return response_of(event, waited, self._place(event, event.path))
         outcome = "timeout" if event.by == "timeout" else "skipped" if event.choice == "skip" else "answered"
         return self._chunk(
-            event, ChunkType.USER_QUESTION_COMPLETE, question_id=event.request_id, duration=waited, outcome=outcome
-        )
+            event, ChunkType.USER_QUESTION_COMPLETE, question_id=request_key(self._run_id, event.request_id),
+            request_id=event.request_id, duration=waited, outcome=outcome,
+        )  # fmt: skip
 
     def _complete(self, event: core.RunEnded) -> list[Told]:
         told: list[Told] = []
@@ -385,12 +389,12 @@ def _outcome(event: Event) -> str:
     return {"step_completed": "success", "step_failed": "error"}.get(event.kind, event.kind.removeprefix("step_"))
 
 
-def _question_of(asked: core.Asked) -> UserQuestion:
+def _question_of(asked: core.Asked, key: str) -> UserQuestion:
     """Returns the form that UserQuestionTool's details describe; any other question offers its choices."""
     form: Mapping[str, Any] = asked.details if _is_object(asked.details) and "question_type" in asked.details else {}
     choices = [{"id": choice, "label": choice} for choice in asked.choices]
     return UserQuestion(
-        question_id=asked.request_id,
+        question_id=key,
         question=asked.question,
         question_type=str(form.get("question_type", "checkbox" if choices else "text")),
         options=tuple(form.get("options", ()) if form else choices),

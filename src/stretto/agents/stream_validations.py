@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stretto.agents.following import request_key
 from stretto.agents.validation import is_mapping
 from stretto.core.events import Answered, Asked, Path
 
@@ -14,6 +15,7 @@ from stretto.core.events import Answered, Asked, Path
 class ValidationRequired:
     """A call waits until somebody has decided about it; its run goes on as far as it can.
 
+    ``validation_id`` is the id under which it can be decided, ``request_id`` names the question in its run.
     ``operation_type`` is spawn, delegate, parallel_batch, tool, mcp, file_op or db_op, ``operation`` a sentence,
     ``risk_level`` low, medium or high. ``details`` are what else to show, ``arguments`` what an approval may replace,
     ``choices`` what can be answered. Where nobody has answered by ``expires_at`` (seconds since the Unix epoch),
@@ -23,6 +25,7 @@ class ValidationRequired:
 
     workflow_id: str
     validation_id: str
+    request_id: str
     operation_type: str
     operation: str
     risk_level: str
@@ -53,6 +56,7 @@ class ValidationResponse:
 
     workflow_id: str
     validation_id: str
+    request_id: str
     approved: bool
     outcome: str
     seq: int
@@ -75,7 +79,8 @@ def required_of(asked: Asked, told: Mapping[str, Any]) -> ValidationRequired:
     approves = details.get("approves")
     kind = details.get("operation_type") or (approves.get("type") if is_mapping(approves) else None)
     return ValidationRequired(
-        validation_id=asked.request_id, operation_type=str(kind or "tool"), operation=asked.question,
+        validation_id=request_key(told["run_id"], asked.request_id), request_id=asked.request_id,
+        operation_type=str(kind or "tool"), operation=asked.question,
         risk_level=asked.risk or "medium", choices=tuple(asked.choices), details=asked.details,
         reason=asked.reason or None, arguments=asked.value, default=asked.default,
         expires_at=None if asked.timeout is None else asked.asked_at + asked.timeout, **told,
@@ -86,6 +91,7 @@ def response_of(answered: Answered, duration: int, told: Mapping[str, Any]) -> V
     """Returns what is sent of a decision; ``told`` are the fields that every piece of news has."""
     outcome = {"reject": "rejected", "escalate": "escalated"}.get(answered.choice, "approved")
     return ValidationResponse(
-        validation_id=answered.request_id, approved=outcome == "approved", outcome=outcome, duration=duration,
+        validation_id=request_key(told["run_id"], answered.request_id), request_id=answered.request_id,
+        approved=outcome == "approved", outcome=outcome, duration=duration,
         edited=answered.value is not None, reason=answered.reason or None, by=answered.by or None, **told,
     )  # fmt: skip

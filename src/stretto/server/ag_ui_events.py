@@ -115,9 +115,9 @@ class AgUiFold:
 
     def _told(self, told: StreamChunk | ValidationRequired | ValidationResponse, event: Event) -> list[Told]:
         if isinstance(told, ValidationRequired):
-            return self._ask(told.validation_id, told.operation, told, _approval(told))
+            return self._ask(told.request_id, told.operation, told, _approval(told))
         if isinstance(told, ValidationResponse):
-            self._interrupts.pop(told.validation_id, None)
+            self._interrupts.pop(told.request_id, None)
             return []
         match told.chunk_type:
             case ChunkType.TOKEN | ChunkType.REASONING:
@@ -131,9 +131,9 @@ class AgUiFold:
             case ChunkType.SUB_AGENT_PROGRESS:
                 return [{"type": "CUSTOM", "name": "sub_agent_progress", "value": told.to_json(), **self._by(told)}]
             case ChunkType.USER_QUESTION_START:
-                return self._ask(told.question_id or "", told.content or "", told, _question(told))
+                return self._ask(told.request_id or "", told.content or "", told, _question(told))
             case ChunkType.USER_QUESTION_COMPLETE:
-                self._interrupts.pop(told.question_id or "", None)
+                self._interrupts.pop(told.request_id or "", None)
                 return []
             case _:
                 return self._task(told) if told.chunk_type in _TASKS else []
