@@ -384,6 +384,6 @@ async def test_a_run_that_waits_for_its_turn_shows_that_it_is_alive_and_can_be_w
                     break
         records = served.house.store.records
         with anyio.fail_after(20):
-            while await records.executions(workflow_id=workflow, statuses=["queued"]):
+            while await records.executions(workflow_id=workflow, statuses=["queued"]):  # noqa: ASYNC110
                 await anyio.sleep(0.02)
         await served.client.post(f"/api/workflows/{workflow}/cancel")

@@ -261,7 +261,7 @@ async def test_a_question_can_be_answered_elsewhere(serve):
 
 async def test_one_that_takes_too_long_is_cancelled(serve):
     async with asking(serve, settings={"server": {"execution_timeout": 0.2}}) as (client, _, served):
-        with pytest.raises(openai.APIStatusError, match="took longer than 0.2 s"):
+        with pytest.raises(openai.APIStatusError, match="took longer than"):
             await client.chat.completions.create(model="workflow/slow", messages=[user()])
         assert [run.status for run in await served.store.runs()] == ["cancelled"]
 
@@ -274,7 +274,7 @@ async def test_a_client_that_goes_cancels_its_run(serve, stream):
             async with anyio.create_task_group() as tasks:
 
                 async def leave():
-                    while not STARTED:
+                    while not STARTED:  # noqa: ASYNC110
                         await anyio.sleep(0.01)
                     scope.cancel()
 
@@ -285,7 +285,7 @@ async def test_a_client_that_goes_cancels_its_run(serve, stream):
                 async for _ in told:
                     pass
         with anyio.fail_after(20):
-            while served.house.executions.running:
+            while served.house.executions.running:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
         (run,) = await served.store.runs()
         ended = (await served.store.events(run.id))[-1]

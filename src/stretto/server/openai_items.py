@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from stretto.agents.call import CallResult, Prepared
+from stretto.agents.call import CallResult
 from stretto.agents.stream_chunks import ChunkFold, ChunkType, StreamChunk, WorkflowComplete
-from stretto.core.events import Event, ModelUsed, RunEnded, RunStarted, StepCompleted, StepStarted
+from stretto.core.events import Event, ModelUsed, RunEnded, RunStarted, StepCompleted, StepStarted, parent_of, step_name
 from stretto.core.ledger import Ledger
 from stretto.models.model import Reply
 from stretto.server.client_streams import trouble_of
@@ -114,18 +113,19 @@ class ItemFold:
     """Folds the log of a run into a response, and into the events of its stream; the same log gives the same events.
 
     ``speaks`` says whether the answer is an agent's own words; of a workflow it is the output. What a model had said
-    before it was asked anew stays as an incomplete item.
+    before it was asked anew stays as an incomplete item. ``run_id`` and ``created`` hold until the log tells them.
     """
 
-    def __init__(self, said: Said, *, speaks: bool) -> None:
+    def __init__(self, said: Said, *, speaks: bool, run_id: str = "", created: float = 0.0) -> None:
         self._said, self._speaks = said, speaks
         self._chunks, self._ledger = ChunkFold(), Ledger()
         self._sequence = 0
         self._open: dict[str, _Open] = {}
         self._calls: dict[str, int] = {}
         self._pending: set[str] = set()
+        self._asked: dict[str, dict[str, str]] = {}
         self._finish: str | None = None
-        self._run_id, self._created = "", 0.0
+        self._run_id, self._created = run_id, created
         self._completed: float | None = None
         self._items: list[Item] = []
         self.status: Status = "in_progress"
@@ -141,6 +141,8 @@ class ItemFold:
                 self._ledger.record(event)
             case StepCompleted(output=Reply() as reply):
                 self._finish = reply.finish_reason
+                asked = {call.id: call.arguments for call in reply.tool_calls}
+                self._asked[_agent_of(event.path)] = asked
             case _:
                 pass
         sent: list[Item] = []
@@ -269,16 +271,16 @@ class ItemFold:
         place, added = self._add("mcp", item)
         self._calls[event.path] = place
         sent = [added, self._of_call(place, "response.mcp_call.in_progress")]
-        if isinstance(event.input, Prepared):
-            return [*sent, *self._arguments(place, event.input.arguments)]
+        asked = self._asked.get(chunk.parent_path, {}).get(chunk.call_id or "")
+        if asked is not None:
+            return [*sent, *self._arguments(place, asked)]
         self._pending.add(event.path)
         return sent
 
     def _of_call(self, place: int, type: str, **fields: Any) -> Item:
         return self._event(type, output_index=place, item_id=self._items[place]["id"], **fields)
 
-    def _arguments(self, place: int, arguments: Mapping[str, Any]) -> list[Item]:
-        text = json.dumps(arguments, ensure_ascii=False)
+    def _arguments(self, place: int, text: str) -> list[Item]:
         self._items[place]["arguments"] = text
         return [
             self._of_call(place, "response.mcp_call_arguments.delta", delta=text),
@@ -293,7 +295,8 @@ class ItemFold:
         sent: list[Item] = []
         if event.path in self._pending:
             self._pending.discard(event.path)
-            sent += self._arguments(place, {} if result is None else result.arguments)
+            given = {} if result is None else result.arguments
+            sent += self._arguments(place, json.dumps(given, ensure_ascii=False))
         item = self._items[place]
         well = chunk.outcome in ("success", "put_off")
         if well:
@@ -301,9 +304,8 @@ class ItemFold:
         else:
             error = {"type": "mcp_tool_execution_error", "content": chunk.content or chunk.outcome or ""}
             item.update(status="failed", error=error)
-        ended = "completed" if well else "failed"
-        done = self._event("response.output_item.done", output_index=place, item=dict(item))
-        return [*sent, self._of_call(place, f"response.mcp_call.{ended}"), done]
+        sent.append(self._of_call(place, f"response.mcp_call.{'completed' if well else 'failed'}"))
+        return [*sent, self._event("response.output_item.done", output_index=place, item=dict(item))]
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -328,6 +330,12 @@ class ItemFold:
             sent += self._close_all("commentary")
             sent += [*self._begin("", "output_text", 1), self._more("", text)]
         return [*sent, *self._close_all("final_answer"), self._event(f"response.{self.status}", **self._whole())]
+
+
+def _agent_of(path: str) -> str:
+    """Returns the path of the agent whose model answered at a path, also while it plans."""
+    above = parent_of(path)
+    return parent_of(above) if step_name(above) == "plan" else above
 
 
 def _part(part: str, text: str) -> Item:

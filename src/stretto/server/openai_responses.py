@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -86,7 +87,7 @@ async def begin_response(house: House, request: ResponseRequest) -> tuple[Run[An
     run = await started(house, step, asked.input, labels)
     if not said.store:
         house.supervisor.beside(partial(_forget, house, run), f"forgetting response {run.id}")
-    return run, ItemFold(said, speaks=asked.speaks)
+    return run, ItemFold(said, speaks=asked.speaks, run_id=run.id, created=time.time())
 
 
 async def started(house: House, step: Step[Any, Any], input: Any, labels: Mapping[str, str]) -> Run[Any]:

@@ -138,8 +138,6 @@ async def create_response(house: Here, request: Request, body: ResponseRequest) 
         return ClientStream(response_stream(fold, following), gone)
     if body.background:
         house.supervisor.beside(_followed(following), f"following response {run.id}")
-        for event in list(run.log):
-            fold.take(event)
         return fold.response()
     await to_its_end(following, request.is_disconnected, fold.take)
     if fold.status == "in_progress":
