@@ -264,6 +264,7 @@ async def test_runs_come_newest_first_in_pages(store):
     assert [run.id for run in await store.runs(2, 3)] == ["r1"]
     assert [run.id for run in await store.runs(None, 1)] == ["r3", "r2", "r1"]
     assert [run.id for run in await store.runs(0)] == []
+    assert await store.count_runs() == 4
 
 
 async def test_runs_are_found_by_status_name_text_and_time(store):
@@ -274,7 +275,9 @@ async def test_runs_are_found_by_status_name_text_and_time(store):
     await keep(store, "r4", [started("r4", "Survey", 400.0)], release=False)
 
     async def found(**asked):
-        return [run.id for run in await store.runs(**asked)]
+        ids = [run.id for run in await store.runs(**asked)]
+        assert await store.count_runs(**asked) == len(ids)
+        return ids
 
     assert await found(status="completed") == ["r1"]
     assert await found(status="failed") == ["r2"]
@@ -426,6 +429,22 @@ async def test_what_does_not_run_cannot_be_cancelled(store):
     await keep(store, "r2", [started("r2")])
     with pytest.raises(StoreError, match="it is interrupted; `stretto resume` would go on"):
         await store.request_cancel("r2")
+
+
+async def test_lines_come_in_parts_with_their_large_values(store):
+    value = {"text": "long " * 20_000}
+    asked = [Asked("a", 1.0, f"a?{number}", "may it?", value=value) for number in (1, 2, 3)]
+    await keep(store, "r1", [started("r1"), *asked])
+    part = await store.lines("r1", 1, limit=2)
+    assert [decode(*line[1:]) for line in part] == asked[:2]
+    assert [line.seq for line in await store.lines("r1", 2, full=False, limit=9)] == [2, 3]
+    assert [line.seq for line in await store.lines("r1", kinds={"asked"}, limit=1)] == [1]
+    assert await store.lines("r1", limit=0) == []
+
+
+async def test_an_error_whose_words_are_no_unicode_is_kept(store):
+    await keep(store, "r1", [started("r1"), ended(1.0, "failed", ErrorRecord("OSError", "no caf\udce9"))])
+    assert (await store.summary("r1")).error == "OSError: no caf?"
 
 
 async def test_lines_of_some_kinds_come_with_their_large_values_or_without(store):
