@@ -173,7 +173,7 @@ class Hub:
         self._channels: dict[str, Channel] = {}
         self._listeners: set[Listener] = set()
         self._turn = anyio.Semaphore(REPLAYS)
-        self._size = 0
+        self.size = 0
         self._closed = False
         self.load = Load()
 
@@ -181,6 +181,11 @@ class Hub:
     def watching(self) -> int:
         """How many streams there are."""
         return len(self._listeners)
+
+    @property
+    def channels(self) -> int:
+        """Of how many workflows there is something at hand."""
+        return len(self._channels)
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -200,10 +205,10 @@ class Hub:
         self._all.add(frame)
         if frame.channel is not None:
             frame.channel.add(frame)
-        self._size += frame.size
-        while self._size > self._settings.buffer and (oldest := self._all.oldest) not in (frame, None):
+        self.size += frame.size
+        while self.size > self._settings.buffer and (oldest := self._all.oldest) not in (frame, None):
             assert oldest is not None
-            self._size -= oldest.size
+            self.size -= oldest.size
             self._all.drop()
             if oldest.channel is not None and oldest.channel.oldest is oldest:
                 oldest.channel.drop()
@@ -271,6 +276,8 @@ class Hub:
         else:
             async with aclosing(self._begin(listener, last_event_id)) as chunks:
                 async for chunk in chunks:
+                    if listener.over or self._closed:
+                        return
                     yield chunk
         while not (listener.over or self._closed or listener.cursor < channel.first):
             if listener.skip is not None:
@@ -308,6 +315,7 @@ class Hub:
         """Sets the cursor of one who watches a workflow; yields what it has missed and what is no longer at hand."""
         channel = listener.channel
         place = place_of(last_event_id) if last_event_id else None
+        place = place and max(place, Place(1, 0, 0))
         replay = Replay(self._store, channel.name, place or Place(0, 0, 0), self._turn)
         if last_event_id and (place is None or not (channel.cursor(place) is not None or await replay.known())):
             now = await self._now(channel)
