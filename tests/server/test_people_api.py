@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from stretto.core.records import Fold
 from stretto.testing import Scripted, ScriptedModel
 from tests.server.conftest import Serve, Served, agent
 
@@ -236,6 +237,60 @@ async def test_a_question_is_skipped(serve: Serve) -> None:
         assert await served.over(run) == "completed"
         statuses = {row["id"]: row["status"] for row in (await served.client.get("/api/questions")).json()["items"]}
         assert statuses == {first["id"]: "skipped", second["id"]: "answered"}
+
+
+def asked_row(kind: str, workflow: str, **fields: Any) -> dict[str, Any]:
+    """Returns a row of a request in a run that has ended, as the log of another version may have left it."""
+    common = {
+        "id": str(uuid.uuid4()), "workflow_id": workflow, "run_id": "gone", "message_id": "m", "path": "p",
+        "request_id": "p?1", "agent_id": "helper", "status": "pending", "details": None, "default": None,
+        "expires_at": None, "choice": None, "created_at": "2026-01-01T00:00:00+00:00", "answered_at": None,
+    }  # fmt: skip
+    if kind == "validation_request":
+        common |= {
+            "type": "tool", "operation_type": "tool", "operation": "=do it", "tool_name": "x", "risk_level": "high",
+            "arguments": {}, "choices": ["approve", "reject"], "reason": "", "decided_by": None,
+            "decision_reason": None, "edited": False, "escalated": False,
+        }  # fmt: skip
+    else:
+        common |= {
+            "topic": "decision", "question": "How?", "question_type": "checkbox", "options": [], "text_placeholder": "",
+            "text_required": False, "context": "", "choices": ["retry", "abort"], "selected_options": [],
+            "text_response": None, "answered_by": None, "answer_reason": None,
+        }  # fmt: skip
+    return common | fields
+
+
+async def test_each_kind_of_request_takes_what_it_offers(serve: Serve) -> None:
+    async with serve() as served:
+        workflow = await served.create()
+        await served.over((await served.ask(workflow))["run_id"])
+        (execution,) = await served.store.records.executions(workflow_id=workflow)
+        alone = asked_row("validation_request", workflow)
+        together = asked_row("validation_request", workflow, choices=["approve", "approve_all", "reject"])
+        done = asked_row("validation_request", workflow, status="denied", decided_by="rule", reason="=no")
+        decision = asked_row("user_question", workflow)
+        word = asked_row("user_question", workflow, choices=[], question_type="text")
+        rows: dict[Any, Any] = {"validation_request": [alone, together, done], "user_question": [decision, word]}
+        fold = Fold(run_id=execution.run_id, workflow_id=workflow, lines=execution.lines, rows=rows)
+        await served.store.records.keep([fold])
+
+        async def post(kind: str, row: dict[str, Any], way: str, **body: Any) -> tuple[int, str]:
+            told = await served.client.post(f"/api/{kind}/{row['id']}/{way}", json=body)
+            return told.status_code, told.json()["code"]
+
+        assert await post("validations", alone, "approve", all=True) == (409, "not_offered")
+        left = (await served.client.post("/api/validations/approve_all", json={})).json()
+        assert left["approved"] == []
+        assert {item["id"] for item in left["left"]} == {alone["id"], together["id"]}
+        assert await post("questions", decision, "skip") == (409, "not_offered")
+        assert await post("questions", decision, "answer", selected=["else"]) == (422, "invalid")
+        assert await post("questions", decision, "answer", selected=["retry"]) == (409, "conflict")  # its run is gone
+        assert await post("questions", word, "answer") == (422, "invalid")
+        assert await post("questions", word, "answer", text="blue") == (409, "conflict")
+        table = (await served.client.get("/api/validations/audit.csv", params={"workflow_id": workflow})).text
+        assert "'=do it" in table
+        assert "'=no" in table
 
 
 async def test_unknown_requests_are_not_found_and_broken_bodies_refused(serve: Serve) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from stretto.agents.workflow_rows import QuestionRow, QuestionState, ValidationRequest, ValidationState, item_of
-from stretto.core.errors import StoreError, listed
+from stretto.core.errors import StrettoError, listed
 from stretto.core.records import Row, RowTable
 from stretto.server.house import House
 from stretto.server.people_forms import (
@@ -99,10 +99,8 @@ async def approve_all(house: House, asked: ApproveAll) -> AllApproved:
         try:
             await _decide(house, row, "approve", None, asked.reason, asked.by)
             done.append(row.id)
-        except StoreError as error:  # somebody else was quicker, or its run has ended
+        except StrettoError as error:  # somebody else was quicker, or its run has ended
             left.append(NotApproved(id=row.id, reason=str(error)))
-        except Problem as problem:
-            left.append(NotApproved(id=row.id, reason=problem.detail))
     return AllApproved(approved=done, left=left)
 
 
