@@ -34,8 +34,6 @@ def contradicting(code: str = "conflict") -> Generator[None]:
     """Tells what cannot be as a contradiction (409): the request is well formed, and does not fit what there is."""
     try:
         yield
-    except (Problem, NotKept):
-        raise
     except DefinitionError as error:
         raise Problem(409, code, str(error)) from None
 

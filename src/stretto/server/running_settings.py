@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from stretto.agents.registry import UnknownAgent
 from stretto.agents.validation import ApprovalSettings
@@ -93,7 +93,7 @@ async def change_settings(house: House, changes: Choice) -> SettingsInForce:
                 words = f"{key} is said by {known[key].place}, which counts more; change it there, and start again"
                 raise Problem(409, "read_only", words)
         with contradicting():
-            choice = _joined(room.choice, changes)
+            choice = changed(room.choice, changes)
             in_force(room.given, choice)
             if changes.model is not None:
                 room.models.check(changes.model)
@@ -106,13 +106,6 @@ async def change_settings(house: House, changes: Choice) -> SettingsInForce:
         await keep_choice(house.store.archive, choice, time.time())
         await room.renew()
     return settings_in_force(house)
-
-
-def _joined(held: Choice, changes: Choice) -> Choice:
-    try:
-        return changed(held, changes)
-    except ValidationError as error:
-        raise Problem(409, "conflict", str(error.errors()[0]["msg"])) from None
 
 
 def _keys(changes: BaseModel, before: str = "") -> list[str]:
