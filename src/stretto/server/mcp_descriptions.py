@@ -56,7 +56,9 @@ class McpProgramRequest(_Described):
     type: Literal["stdio"] = "stdio"
     command: Line = Field(min_length=1, max_length=512)
     args: list[Argument] = Field(default_factory=list[str], max_length=50)
-    env: dict[VariableName, Value | None] = Field(default_factory=dict[str, str | None], max_length=50)
+    env: dict[VariableName, Value | None] = Field(
+        default_factory=dict[str, str | None], max_length=50, json_schema_extra={"additionalProperties": False}
+    )
     cwd: Line | None = Field(None, min_length=1, max_length=4096)
 
 
@@ -65,7 +67,9 @@ class McpHttpRequest(_Described):
 
     type: Literal["http"] = "http"
     url: str = Field(max_length=2048, pattern=ADDRESS)
-    headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict[str, str | None], max_length=50)
+    headers: dict[HeaderName, HeaderValue | None] = Field(
+        default_factory=dict[str, str | None], max_length=50, json_schema_extra={"additionalProperties": False}
+    )
 
 
 def _kind_of(said: Any) -> str:
