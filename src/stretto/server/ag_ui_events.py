@@ -20,6 +20,32 @@ _WORDS = {ChunkType.TOKEN: "TEXT_MESSAGE", ChunkType.REASONING: "REASONING_MESSA
 _TASKS = frozenset({ChunkType.TASK_CREATE, ChunkType.TASK_UPDATE, ChunkType.TASK_COMPLETE})
 
 
+class _Tasks:
+    """The state that is shared with the client: its own, and the tasks by their ids."""
+
+    def __init__(self, state: object, tasks: Mapping[str, Told] | None) -> None:
+        self._state: Told = dict(state) if _is_object(state) else {}
+        self._tasks, self._shown = dict(tasks or {}), False
+
+    def news(self, chunk: StreamChunk) -> list[Told]:
+        """Takes a change of a task; returns the events that tell of it."""
+        id = chunk.task_id or ""
+        there = id in self._tasks
+        task = {"name": chunk.task_name, "status": chunk.task_status, "priority": chunk.task_priority}
+        if chunk.task_status == "deleted":
+            self._tasks.pop(id, None)
+        else:
+            self._tasks[id] = task
+        if not self._shown:
+            self._shown = True
+            return [{"type": "STATE_SNAPSHOT", "snapshot": {**self._state, "tasks": dict(self._tasks)}}]
+        place = f"/tasks/{id.replace('~', '~0').replace('/', '~1')}"
+        if chunk.task_status == "deleted":
+            return [{"type": "STATE_DELTA", "delta": [{"op": "remove", "path": place}]}] if there else []
+        change = {"op": "replace" if there else "add", "path": place, "value": task}
+        return [{"type": "STATE_DELTA", "delta": [change]}]
+
+
 class AgUiFold:
     """Folds the log of an execution into the events of one AG-UI run, for the client's ``thread_id`` and ``run_id``.
 
@@ -34,8 +60,7 @@ class AgUiFold:
     ) -> None:  # fmt: skip
         self._thread_id, self._run_id = thread_id, run_id
         self._chunks, self._run, self._position, self._heard = ChunkFold(), "", 0, heard
-        self._state: Told = dict(state) if _is_object(state) else {}
-        self._tasks, self._shown, self._answered = dict(tasks or {}), False, set(answered)
+        self._tasks, self._answered = _Tasks(state, tasks), set(answered)
         self._open: dict[Path, tuple[str, str, Told]] = {}
         self._attempts: dict[Path, int] = {}
         self._messages: dict[Path, str] = {}
@@ -109,7 +134,7 @@ class AgUiFold:
         """Returns what ends the client's run with an error."""
         self.over = True
         error = {"type": "RUN_ERROR", "message": why, "code": code}
-        return [{**error, "usage": self._used()} if self._usage else error]
+        return [{**error, "usage": _used(self._usage)} if self._usage else error]
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -136,7 +161,7 @@ class AgUiFold:
                 self._interrupts.pop(told.request_id or "", None)
                 return []
             case _:
-                return self._task(told) if told.chunk_type in _TASKS else []
+                return self._tasks.news(told) if told.chunk_type in _TASKS else []
 
     def _by(self, told: StreamChunk | ValidationRequired) -> Told:
         """Returns whose news it is: that of the nearest sub-agent above it."""
@@ -234,34 +259,17 @@ class AgUiFold:
             self._agents[chunk.path] = started
             return [started]
         sent = self._close_of(chunk, below=True)
-        started = self._agents.pop(chunk.path, None)
-        if started is None:
+        held = self._agents.pop(chunk.path, None)
+        if held is None:
             return sent
-        id = started["subagentRunId"]
+        id = held["subagentRunId"]
         if chunk.chunk_type is ChunkType.SUB_AGENT_ERROR:
             error = {"type": "SUBAGENT_ERROR", "subagentRunId": id, "message": chunk.content or chunk.outcome or ""}
             return [*sent, {**error, "code": chunk.outcome or "error"}]
         ended = {"type": "SUBAGENT_FINISHED", "subagentRunId": id, "result": chunk.content or ""}
         return [*sent, {**ended, "outcome": {"type": "success"}}]
 
-    # -- state and people ----------------------------------------------------------------------------------------------
-
-    def _task(self, chunk: StreamChunk) -> list[Told]:
-        id = chunk.task_id or ""
-        there = id in self._tasks
-        task = {"name": chunk.task_name, "status": chunk.task_status, "priority": chunk.task_priority}
-        if chunk.task_status == "deleted":
-            self._tasks.pop(id, None)
-        else:
-            self._tasks[id] = task
-        if not self._shown:
-            self._shown = True
-            return [{"type": "STATE_SNAPSHOT", "snapshot": {**self._state, "tasks": dict(self._tasks)}}]
-        place = f"/tasks/{id.replace('~', '~0').replace('/', '~1')}"
-        if chunk.task_status == "deleted":
-            return [{"type": "STATE_DELTA", "delta": [{"op": "remove", "path": place}]}] if there else []
-        change = {"op": "replace" if there else "add", "path": place, "value": task}
-        return [{"type": "STATE_DELTA", "delta": [change]}]
+    # -- people --------------------------------------------------------------------------------------------------------
 
     def _ask(self, id: str, message: str, told: StreamChunk | ValidationRequired, asked: Told) -> list[Told]:
         if id in self._answered:
@@ -285,10 +293,7 @@ class AgUiFold:
 
     def _finished(self, outcome: Told) -> Told:
         told = {"type": "RUN_FINISHED", "threadId": self._thread_id, "runId": self._run_id, "outcome": outcome}
-        return {**told, "usage": self._used()} if self._usage else told
-
-    def _used(self) -> list[Told]:
-        return [_usage(model, used) for model, used in self._usage.items()]
+        return {**told, "usage": _used(self._usage)} if self._usage else told
 
 
 def _arguments(id: str, arguments: Mapping[str, Any], by: Told) -> list[Told]:
@@ -323,6 +328,10 @@ def _question(chunk: StreamChunk) -> Told:
 def _schema(choices: tuple[str, ...], value: Told) -> Told:
     choice: Told = {"type": "string", **({"enum": list(choices)} if choices else {})}
     return {"type": "object", "properties": {"choice": choice, "value": value, "reason": {"type": "string"}}}
+
+
+def _used(usage: Mapping[str, Usage]) -> list[Told]:
+    return [_usage(model, used) for model, used in usage.items()]
 
 
 def _usage(model: str, used: Usage) -> Told:
