@@ -81,7 +81,7 @@ async def one_task(house: House, workflow_id: str, id: str) -> TaskEntry:
     return entry_of(await house.store.archive.todo(workflow_id, id), others)
 
 
-async def create_task(house: House, workflow_id: str, new: NewTask) -> TaskEntry:
+async def add_task(house: House, workflow_id: str, new: NewTask) -> TaskEntry:
     """Adds a task; raises ``Problem`` when there are too many, and ``StoreError`` for an unknown dependency."""
     others = await _all(house, workflow_id)
     if len(others) >= MOST_TASKS:

@@ -31,9 +31,9 @@ async def list_workflow_tasks(
 
 
 @router.post("", operation_id="create_task", summary="Add a task", status_code=201, responses=answers(404, 409))
-async def create_task(house: Here, workflow_id: WorkflowId, new: NewTask) -> TaskEntry:
+async def add_task(house: Here, workflow_id: WorkflowId, new: NewTask) -> TaskEntry:
     """Adds a task that may depend on others of the same workflow."""
-    return await work.create_task(house, workflow_id.lower(), new)
+    return await work.add_task(house, workflow_id.lower(), new)
 
 
 @router.get("/{task_id}", operation_id="get_task", summary="Show a task", responses=answers(404))
