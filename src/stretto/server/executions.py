@@ -8,31 +8,27 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import anyio
-import anyio.lowlevel
 
 from stretto.configuring.agent_room import AgentRoom
 from stretto.configuring.settings import Settings
 from stretto.core.archive import NotKept
 from stretto.core.errors import StoreError
-from stretto.core.events import Asked, Event, RunEnded
-from stretto.core.outcome import Failed
+from stretto.core.events import Event
 from stretto.core.records import ExecutionRow
 from stretto.core.step import Step
-from stretto.runtime.run import Run, RunSettings
+from stretto.runtime.run import Run
 from stretto.runtime.supervisor import Supervisor
-from stretto.server.conversation import keep_answer
+from stretto.server.carrying import Carrier, Live, OnChange
 from stretto.server.hub import Hub
-from stretto.server.preparation import prepare
 from stretto.server.projection import Projector
-from stretto.server.telemetry import Follower, Telemetry
+from stretto.server.step_runs import StepRuns, Stopping
+from stretto.server.telemetry import Telemetry
 from stretto.stores.store import Store
 
-OnChange = Literal["refuse", "accept"]
 AT_ONCE = 8
 """How many executions run at once for each processor, unless the settings say it: most of them wait for models."""
 OWED = 2.0
@@ -42,35 +38,12 @@ OVER = frozenset({"completed", "error", "cancelled", "interrupted"})
 log = logging.getLogger("stretto.server")
 
 
-class Stopping(StoreError):
-    """A server that stops takes nothing more."""
-
-    def __init__(self) -> None:
-        super().__init__("the server is stopping and takes nothing more; ask again when it is back")
-
-
 class WorkflowGoes(StoreError):
     """A workflow that is being deleted takes nothing more."""
 
     def __init__(self, id: str) -> None:
         super().__init__(f"workflow {id!r} is being deleted and takes nothing more; create another one")
         self.id = id
-
-
-@dataclass
-class Live:
-    """An execution that is carried out here."""
-
-    row: ExecutionRow
-    on_change: OnChange = "refuse"
-    run: Run[Any] | None = None
-    cancelled: str = ""
-    over: anyio.Event = field(default_factory=anyio.Event)
-
-    @property
-    def counts(self) -> bool:
-        """Says whether it takes room: one that waits for people does not."""
-        return self.run is None or not self.run.questions
 
 
 class Executions:
@@ -83,16 +56,16 @@ class Executions:
         self, *, store: Store, room: AgentRoom, supervisor: Supervisor, hub: Hub, projector: Projector,
         settings: Settings, telemetry: Telemetry,
     ) -> None:  # fmt: skip
-        self._telemetry = telemetry
-        self._store, self._records, self._room, self._supervisor = store, store.records, room, supervisor
-        self._hub, self._projector, self._settings = hub, projector, settings
+        self._records, self._room, self._supervisor = store.records, room, supervisor
+        self._hub, self._settings = hub, settings
+        self._carrier = Carrier(
+            store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, telemetry=telemetry
+        )
+        self._steps = StepRuns(room, supervisor, telemetry, self._has_room, self._awake)
         self._live: dict[str, Live] = {}
-        self._steps: dict[str, Run[Any]] = {}
-        self._waiting: list[anyio.Event] = []
         self._over: dict[str, anyio.Event] = {}
         self._begun = anyio.Event()
         self._accepted: set[str] = set()
-        self._owed: dict[str, str] = {}
         self._held: set[str] = set()
         self._starting = anyio.Lock()
         self._wake = anyio.Event()
@@ -181,23 +154,20 @@ class Executions:
         if (live := self._live.get(run_id)) is not None:
             await self._cancel(live, reason)
             return True
-        run = self._steps.get(run_id)
+        run = self._steps.runs.get(run_id)
         if run is not None:
             run.cancel(reason)
             await run.ended.wait()
         return run is not None
 
     async def _cancel(self, live: Live, reason: str) -> None:
-        live.cancelled = reason
-        if live.run is not None:
-            live.run.cancel(reason)
+        live.cancel(reason)
         await live.over.wait()
 
     async def resume(self, run_id: str, *, on_change: OnChange = "refuse") -> ExecutionRow:
-        """Goes on with an execution that was interrupted, as soon as there is room.
+        """Goes on with an interrupted execution, also with a changed agent if ``on_change`` is accept.
 
-        With ``on_change="accept"`` also if its agent has changed meanwhile. Raises ``StoreError`` when it is not
-        interrupted.
+        Raises ``StoreError`` when it is not interrupted.
         """
         row = await self._records.change_execution(run_id, expected=["interrupted"], status="queued", error=None)
         if on_change == "accept":
@@ -216,12 +186,12 @@ class Executions:
     @property
     def running(self) -> int:
         """How many runs are under way, those that wait for people included."""
-        return len(self._live) + len(self._steps)
+        return len(self._live) + len(self._steps.runs)
 
     def run(self, run_id: str) -> Run[Any] | None:
         """Returns the live run of an execution or of a library workflow, None when it does not run here."""
         live = self._live.get(run_id)
-        return self._steps.get(run_id) if live is None else live.run
+        return self._steps.runs.get(run_id) if live is None else live.run
 
     async def start_step(
         self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None,
@@ -229,54 +199,29 @@ class Executions:
     ) -> str:  # fmt: skip
         """Starts a run that belongs to no workflow, or goes on with ``run_id``, as soon as there is room.
 
-        Returns the run's id.
+        Returns the run's id; raises ``Stopping``.
         """
-        while not self._has_room():
-            turn = anyio.Event()
-            self._waiting.append(turn)
-            await turn.wait()
-        if self._closing:
-            raise Stopping
-        chosen: RunSettings = {**self._room.run_settings(), "labels": dict(labels or {}), "resume": resume}
-        chosen["run_id"], chosen["on_change"] = run_id or uuid.uuid4().hex, on_change
-        spans = self._telemetry.follower()
-        run = self._supervisor.start(step, input, **chosen)
-        self._steps[run.id] = run
-        self._supervisor.beside(partial(self._step_over, run, spans), f"waiting for run {run.id}")
-        return run.id
-
-    async def _step_over(self, run: Run[Any], spans: Follower) -> None:
-        try:
-            async for events in run.batches():
-                spans.take(events)
-            await run.ended.wait()
-        finally:
-            spans.close()
-            del self._steps[run.id]
-            self._awake()
+        return await self._steps.start(step, input, labels=labels, resume=resume, run_id=run_id, on_change=on_change)
 
     def _has_room(self) -> bool:
-        taken = sum(live.counts for live in self._live.values()) + sum(
-            not run.questions for run in self._steps.values()
-        )
-        return taken < self.limit or self._closing
+        return sum(live.counts for live in self._live.values()) + self._steps.taken < self.limit
 
     # -- from the first to the last ------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Goes on with what was running when the last server ended, and starts what is queued."""
         for row in await self._records.executions(statuses=["running"]):
-            self._begin(Live(row))
+            self._begin(row)
         self._supervisor.beside(self._dispatch, "starting what is queued")
 
     async def close(self) -> None:
         """Starts nothing more; waits a while for what runs, and leaves the rest so that it can go on."""
-        self._closing = True
+        self._closing = self._steps.closed = True
         self._awake()
         with anyio.move_on_after(self._settings.server.grace):
             for live in list(self._live.values()):
                 await live.over.wait()
-            for run in list(self._steps.values()):
+            for run in list(self._steps.runs.values()):
                 await run.ended.wait()
         for run in self._supervisor.runs:
             run.suspend("the server stops")
@@ -290,18 +235,17 @@ class Executions:
     async def _dispatch(self) -> None:
         while True:
             wake = self._wake
-            await self._pay()
+            for run_id in await self._carrier.pay():
+                self._is_over(run_id)
+            await self._steps.admit()
             try:
                 await self._start_queued()
             except StoreError as error:
                 log.error("the queue cannot be read: %s", error)
-            with anyio.move_on_after(OWED if self._owed else None):
+            with anyio.move_on_after(OWED if self._carrier.owed else None):
                 await wake.wait()
 
     async def _start_queued(self) -> None:
-        while self._waiting and self._has_room():
-            self._waiting.pop(0).set()
-            await anyio.lowlevel.checkpoint()
         if self._closing or not self._has_room():
             return
         busy = {live.row.workflow_id for live in self._live.values()}
@@ -321,91 +265,28 @@ class Executions:
             )
         except (NotKept, StoreError):  # it was withdrawn, or its workflow deleted, a moment ago
             return
-        self._begin(Live(begun, on_change="accept" if row.run_id in self._accepted else "refuse"))
+        self._begin(begun, "accept" if row.run_id in self._accepted else "refuse")
         self._accepted.discard(row.run_id)
 
-    def _begin(self, live: Live) -> None:
-        self._live[live.row.run_id] = live
-        self._tell(live.row)
-        self._supervisor.beside(partial(self._carry_out, live), f"carrying out {live.row.run_id}")
+    def _begin(self, row: ExecutionRow, on_change: OnChange = "refuse") -> None:
+        live = self._live[row.run_id] = Live(row, self._stir, on_change)
+        self._tell(row)
+        self._supervisor.beside(partial(self._carry_out, live), f"carrying out {row.run_id}")
 
     async def _carry_out(self, live: Live) -> None:
-        run_id = live.row.run_id
         try:
-            await self._follow(live)
-        except StoreError as error:
-            log.error("execution %s: %s", run_id, error)
-            self._owed[run_id] = str(error)
+            await self._carrier.carry_out(live)
         finally:
-            del self._live[run_id]
+            del self._live[live.row.run_id]
             live.over.set()
-            self._is_over(run_id)
+            self._is_over(live.row.run_id)
             self._awake()
 
-    async def _follow(self, live: Live) -> None:
-        """Runs an execution, tells what it does, and keeps what came of it."""
-        row = live.row
-        prepared = await prepare(self._store, self._room, row, live.on_change)
-        publisher = self._hub.publisher(row.workflow_id, row.run_id, row.ordinal)
-        projection, spans = self._projector.projection(row), self._telemetry.follower()
-        ended: RunEnded | None = None
-        run = live.run = self._supervisor.start(prepared.step, prepared.task, **prepared.settings)
-        projection.flushed = run.state.log.flushed
-        self._stir()
-        if live.cancelled:
-            run.cancel(live.cancelled)
-        async for events in run.batches():
-            publisher.take(events)
-            projection.take(events)
-            spans.take(events)
-            if any(isinstance(event, Asked) for event in events):
-                self._awake()
-            if isinstance(events[-1], RunEnded):
-                ended = events[-1]
-            elif publisher.pause:
-                await anyio.sleep(publisher.pause)
-        await run.ended.wait()
-        try:
-            await self._projector.settle(projection)
-            if ended is not None:
-                await keep_answer(self._store, row, ended)
-            elif isinstance(run.outcome, Failed):
-                await self._projector.refold(self._store, row)
-                await self._interrupted(row.run_id, str(run.outcome.error))
-        finally:
-            publisher.close()
-            spans.close()
-        self._tell(await self._records.execution(row.run_id))
-
-    async def _interrupted(self, run_id: str, why: str) -> None:
-        """Keeps that an execution could not go on; it waits for somebody to say what shall become of it."""
-        row = await self._records.change_execution(run_id, expected=["running"], status="interrupted", error=why)
-        told = {"workflow_id": row.workflow_id, "run_id": run_id, "status": "error", "error": why}
-        self._hub.announce("workflow_complete", told)
-
-    async def _pay(self) -> None:
-        """Writes how executions ended whose store did not take it when they did."""
-        for run_id, why in list(self._owed.items()):
-            try:
-                await self._interrupted(run_id, why)
-            except NotKept:
-                pass  # somebody has deleted it
-            except StoreError as error:
-                if (await self._standing(run_id)) == "running":
-                    log.error("execution %s cannot be written yet: %s", run_id, error)
-                    return
-            del self._owed[run_id]
-            self._is_over(run_id)
-
-    async def _standing(self, run_id: str) -> str:
-        try:
-            return (await self._records.execution(run_id)).status
-        except StoreError:
-            return "running"
-
     def _stir(self) -> None:
+        """Wakes those who wait for a run to begin, and the queue: a run that asks people takes no room."""
         begun, self._begun = self._begun, anyio.Event()
         begun.set()
+        self._awake()
 
     def _is_over(self, run_id: str) -> None:
         self._stir()

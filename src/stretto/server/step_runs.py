@@ -1,0 +1,81 @@
+"""Runs that belong to no workflow: of library workflows, and of agents that a request gives all they need."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+from stretto.configuring.agent_room import AgentRoom
+from stretto.core.errors import StoreError
+from stretto.core.events import Event
+from stretto.core.step import Step
+from stretto.runtime.run import Run, RunSettings
+from stretto.runtime.supervisor import Supervisor
+from stretto.server.carrying import OnChange
+from stretto.server.telemetry import Follower, Telemetry
+
+
+class Stopping(StoreError):
+    """A server that stops takes nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping and takes nothing more; ask again when it is back")
+
+
+class StepRuns:
+    """Starts runs as soon as ``has_room`` says so, in their order; ``freed`` is called when one is over."""
+
+    def __init__(
+        self, room: AgentRoom, supervisor: Supervisor, telemetry: Telemetry, has_room: Callable[[], bool],
+        freed: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._room, self._supervisor, self._telemetry = room, supervisor, telemetry
+        self._has_room, self._freed = has_room, freed
+        self._waiting: list[anyio.Event] = []
+        self.runs: dict[str, Run[Any]] = {}
+        self.closed = False
+
+    @property
+    def taken(self) -> int:
+        """How much room they take: one that waits for people takes none."""
+        return sum(not run.questions for run in self.runs.values())
+
+    async def start(
+        self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None,
+        resume: Iterable[Event] = (), run_id: str | None = None, on_change: OnChange = "refuse",
+    ) -> str:  # fmt: skip
+        """Starts a run, or goes on with ``run_id``, as soon as there is room, and returns its id."""
+        while not (self._has_room() or self.closed):
+            turn = anyio.Event()
+            self._waiting.append(turn)
+            await turn.wait()
+        if self.closed:
+            raise Stopping
+        chosen: RunSettings = {**self._room.run_settings(), "labels": dict(labels or {}), "resume": resume}
+        chosen["run_id"], chosen["on_change"] = run_id or uuid.uuid4().hex, on_change
+        spans = self._telemetry.follower()
+        run = self._supervisor.start(step, input, **chosen)
+        self.runs[run.id] = run
+        self._supervisor.beside(partial(self._over, run, spans), f"waiting for run {run.id}")
+        return run.id
+
+    async def _over(self, run: Run[Any], spans: Follower) -> None:
+        try:
+            async for events in run.batches():
+                spans.take(events)
+            await run.ended.wait()
+        finally:
+            spans.close()
+            del self.runs[run.id]
+            self._freed()
+
+    async def admit(self) -> None:
+        """Lets those start that wait, as far as there is room; all of them when nothing more is taken."""
+        while self._waiting and (self._has_room() or self.closed):
+            self._waiting.pop(0).set()
+            await anyio.lowlevel.checkpoint()
