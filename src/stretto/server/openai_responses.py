@@ -59,7 +59,7 @@ class Responding(Step[Any, Any]):
     name = _ANSWERING
 
     def __init__(self, asked: Asked, given: Given) -> None:
-        self._asked, self._given, self._keeping = asked, given, Keeping()
+        self._asked, self.given, self._keeping = asked, given, Keeping()
 
     def children(self) -> Mapping[str, Step[Any, Any]]:
         """Returns what keeps, and what answers."""
@@ -67,7 +67,7 @@ class Responding(Step[Any, Any]):
 
     async def execute(self, input: Any, context: Context) -> Any:
         """Returns what the agent or workflow returns."""
-        await context.run(self._keeping, self._given)
+        await context.run(self._keeping, self.given)
         return await context.run(self._asked.step, input)
 
 
@@ -123,6 +123,12 @@ async def response_stream(fold: ItemFold, following: Following, after: int = -1)
 
 async def kept_response(house: House, id: str) -> tuple[list[Event], ItemFold]:
     """Returns the log of a response, and what folds it; raises ``Problem`` when there is none."""
+    run = house.executions.run(_run_of(id))
+    if run is not None and isinstance(run.step, Responding):  # it may not have kept yet what it was given
+        said = Said.model_validate(run.step.given.said)
+        return list(run.log), ItemFold(
+            said, speaks=not said.model.startswith(WORKFLOW), run_id=run.id, created=time.time()
+        )
     events = await _log(house, id)
     started, given = events[0] if events else None, _given(events)
     if not isinstance(started, RunStarted) or started.labels.get(FACE) != RESPONSES or given is None:
