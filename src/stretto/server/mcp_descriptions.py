@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapt
 from stretto.agents.validation import is_mapping
 from stretto.server.dependencies import Line, Text
 from stretto.tools.mcp.config import HttpServer, ServerConfig, StdioServer
-from stretto.tools.mcp.connection import State
 from stretto.tools.mcp.servers import ServerStatus
+from stretto.tools.mcp.trouble import State
 
 ServerName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 VariableName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

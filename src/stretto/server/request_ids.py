@@ -1,4 +1,4 @@
-"""The id of the request that is being answered: in its answer, in its errors, and in every line that is logged of it."""
+"""The id of the request that is being answered: in its answer, in its errors, and in every line logged of it."""
 
 from __future__ import annotations
 

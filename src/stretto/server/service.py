@@ -69,7 +69,8 @@ class StateTimeout(ExecutionError, TimeoutError):
 
     def __init__(self, workflow_id: str) -> None:
         super().__init__(
-            f"the state of workflow {workflow_id!r} could not be read within {STATE_TIMEOUT:g} s; ask for a part, limit=100"
+            f"the state of workflow {workflow_id!r} could not be read within {STATE_TIMEOUT:g} s; "
+            "ask for a part of it with limit=100"
         )
         self.workflow_id = workflow_id
 

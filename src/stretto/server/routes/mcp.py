@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from stretto.agents.serving import AsgiApp
-from stretto.server.mcp_face import mcp_face
+from stretto.server.mcp_opening import McpOpening
+
+if TYPE_CHECKING:
+    from stretto.agents.serving import AsgiApp
 
 
 @asynccontextmanager
 async def _serving(app: FastAPI) -> AsyncGenerator[None]:
-    async with mcp_face(app.state.house) as face:
-        app.state.mcp = face
-        yield
+    app.state.mcp = McpOpening(app.state.house)
+    yield
 
 
 router = APIRouter(tags=["MCP"], lifespan=_serving)
@@ -37,4 +39,5 @@ class _Handed(Response):
 @router.api_route("/mcp", methods=["GET", "POST", "DELETE"], include_in_schema=False)
 async def speak_mcp(request: Request) -> Response:
     """Hands a request to the protocol's own server."""
-    return _Handed(request.app.state.mcp)
+    opening: McpOpening = request.app.state.mcp
+    return _Handed(await opening.face())

@@ -17,7 +17,7 @@ from stretto.server.run_views import LibraryItem, RunItem
 router = APIRouter(prefix="/api/runs", tags=["Runs"])
 library = APIRouter(prefix="/api/library", tags=["Runs"])
 
-LabelName = Annotated[Line, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+LabelName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 LabelValue = Annotated[Line, Field(max_length=256)]
 
 
@@ -28,7 +28,9 @@ class NewRun(BaseModel):
 
     workflow: Line = Field(min_length=1, max_length=200, examples=["survey"])
     input: JsonValue = None
-    labels: dict[LabelName, LabelValue] = Field(default_factory=dict[str, str], max_length=20)
+    labels: dict[LabelName, LabelValue] = Field(
+        default_factory=dict[str, str], max_length=20, json_schema_extra={"additionalProperties": False}
+    )
 
 
 class WholeAgain(BaseModel):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
@@ -35,11 +35,10 @@ from stretto.tools.mcp.nursery import Nursery
 from stretto.tools.mcp.process import ServerProcess, Tail
 from stretto.tools.mcp.results import cleaned
 from stretto.tools.mcp.transport import MeteredStream, http_streams
-from stretto.tools.mcp.trouble import McpUnreachable
+from stretto.tools.mcp.trouble import McpUnreachable, State
 
 logging.getLogger("mcp").addHandler(logging.NullHandler())  # what the SDK notes is for those who listen to it
 
-State = Literal["disabled", "idle", "connecting", "ready", "failed", "given_up", "stopped"]
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 """How long a server that died is left alone before it is started again, doubled each time (seconds)."""
 _LATENCIES = 500

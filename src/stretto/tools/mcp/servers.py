@@ -13,10 +13,10 @@ from anyio.lowlevel import EventLoopToken, current_token
 
 from stretto.tools.mcp.config import McpConfig
 from stretto.tools.mcp.nursery import Nursery
-from stretto.tools.mcp.trouble import McpTrouble, ServersElsewhere, UnknownServer
+from stretto.tools.mcp.trouble import McpTrouble, ServersElsewhere, State, UnknownServer
 
 if TYPE_CHECKING:  # the SDK takes a second to import: it is when there are servers
-    from stretto.tools.mcp.connection import McpConnection, State
+    from stretto.tools.mcp.connection import McpConnection
     from stretto.tools.mcp.tool import McpTool
 
 

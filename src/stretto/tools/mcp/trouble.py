@@ -15,8 +15,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Literal
 
 from stretto.core.errors import DefinitionError, ExecutionError, listed
+
+State = Literal["disabled", "idle", "connecting", "ready", "failed", "given_up", "stopped"]
+"""How a server stands."""
 
 
 class UnknownServer(DefinitionError):
