@@ -6,10 +6,12 @@ import logging
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -24,9 +26,11 @@ from stretto.runtime.run import Run
 from stretto.runtime.supervisor import Supervisor
 from stretto.server.carrying import Carrier, Live, OnChange
 from stretto.server.hub import Hub
+from stretto.server.problems import Stopping
 from stretto.server.projection import Projector
-from stretto.server.step_runs import StepRuns, Stopping
+from stretto.server.step_runs import StepRuns
 from stretto.server.telemetry import Telemetry
+from stretto.stores.database import DatabaseUnavailable
 from stretto.stores.store import Store
 
 AT_ONCE = 8
@@ -46,6 +50,17 @@ class WorkflowGoes(StoreError):
         self.id = id
 
 
+class HasBegun(StoreError):
+    """An execution that has begun once keeps its message, also while it is queued to go on."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"execution {run_id!r} has begun before, and its message stays as it is; withdraw it, and run it again "
+            "with another one"
+        )
+        self.run_id = run_id
+
+
 class Executions:
     """Starts what is queued when there is room, follows what runs, and says when it is over.
 
@@ -61,12 +76,12 @@ class Executions:
         self._carrier = Carrier(
             store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, telemetry=telemetry
         )
-        self._steps = StepRuns(room, supervisor, telemetry, self._has_room, self._awake)
+        self._steps = StepRuns(room, supervisor, telemetry, self._has_room, self.awake)
         self._live: dict[str, Live] = {}
-        self._over: dict[str, anyio.Event] = {}
+        self._over: WeakValueDictionary[str, anyio.Event] = WeakValueDictionary()  # as long as somebody waits
         self._begun = anyio.Event()
         self._accepted: set[str] = set()
-        self._held: set[str] = set()
+        self._held = Counter[str]()
         self._starting = anyio.Lock()
         self._wake = anyio.Event()
         self._closing = False
@@ -78,11 +93,11 @@ class Executions:
     ) -> ExecutionRow:
         """Queues an execution, and returns when that is on disk; it starts as soon as there is room.
 
-        Raises ``NotKept`` for a workflow that is not there, ``StoreError`` when the server stops.
+        Raises ``NotKept`` for a workflow that is not there, ``WorkflowGoes``, and ``Stopping``.
         """
         if self._closing:
             raise Stopping
-        if workflow_id in self._held:
+        if self._held[workflow_id]:
             raise WorkflowGoes(workflow_id)
         row = await self._records.add_execution(
             ExecutionRow(
@@ -90,45 +105,67 @@ class Executions:
                 created_at=time.time(), rerun=rerun,
             )
         )  # fmt: skip
+        if self._held[workflow_id]:  # since it was asked for
+            with suppress(StoreError):
+                await self._records.delete_execution(row.run_id)
+            raise WorkflowGoes(workflow_id)
         self._tell(row)
-        self._awake()
+        self.awake()
         return row
 
     async def wait(self, run_id: str) -> ExecutionRow:
-        """Waits until an execution is over, and returns how it ended; raises ``NotKept`` when it was withdrawn."""
-        while True:
-            over = self._over.setdefault(run_id, anyio.Event())
-            row = await self._records.execution(run_id)
-            if row.status in OVER:
-                return row
-            await over.wait()
+        """Waits until an execution is over, and returns how it ended.
+
+        Raises ``NotKept`` when it was withdrawn, ``Stopping`` when the server stops before.
+        """
+        try:
+            while True:
+                over = self._over.setdefault(run_id, anyio.Event())
+                row = await self._records.execution(run_id)
+                if row.status in OVER:
+                    return row
+                if self._closing and run_id not in self._live:
+                    raise Stopping
+                await over.wait()
+        finally:
+            self._look_again(run_id)  # others that wait may need another event
 
     async def begun(self, run_id: str) -> Run[Any] | None:
-        """Waits until an execution runs, and returns its run; None when it is over already, or was withdrawn."""
+        """Waits until an execution runs, and returns its run; None when it is over, withdrawn, or the server stops."""
         while (run := self.run(run_id)) is None:
             begun = self._begun
             try:
                 row = await self._records.execution(run_id)
             except NotKept:
                 return None
-            if row.status in OVER:
+            if row.status in OVER or (self._closing and run_id not in self._live):
                 return self.run(run_id)
             await begun.wait()
         return run
 
     async def edit(self, run_id: str, message: str) -> ExecutionRow:
-        """Changes a message that is queued; raises ``StoreError`` when it is not any more."""
+        """Changes a message that is queued; raises ``StoreError`` when it is not any more, or goes on."""
+        if (await self._records.execution(run_id)).started_at is not None:
+            raise HasBegun(run_id)
         row = await self._records.change_execution(run_id, expected=["queued"], message=message)
         self._tell(row)
         return row
 
     async def withdraw(self, run_id: str) -> None:
-        """Removes a message that is queued; raises ``StoreError`` when it is not any more."""
-        row = await self._records.execution(run_id)
-        await self._records.delete_execution(run_id)
+        """Removes a message that is queued; raises ``StoreError`` when it is not any more.
+
+        One that was queued to go on is interrupted again: what it has done is kept.
+        """
+        row, status = await self._records.execution(run_id), "withdrawn"
+        if row.started_at is None:
+            await self._records.delete_execution(run_id)
+        else:
+            why = "it was taken out of the queue before it went on"
+            await self._records.change_execution(run_id, expected=["queued"], status="interrupted", error=why)
+            status = "interrupted"
         self._accepted.discard(run_id)
         self._is_over(run_id)
-        self._tell(row, "withdrawn")
+        self._tell(row, status)
 
     async def cancel(self, workflow_id: str, reason: str = "cancelled by the user") -> bool:
         """Cancels what runs of a workflow and waits for its end; returns False when nothing runs."""
@@ -142,16 +179,19 @@ class Executions:
     async def held(self, workflow_id: str) -> AsyncGenerator[None]:
         """Keeps a workflow from being asked for anything, and from starting anything, inside the block."""
         async with self._starting:
-            self._held.add(workflow_id)
+            self._held[workflow_id] += 1
         try:
             yield
         finally:
-            self._held.discard(workflow_id)
-            self._awake()
+            self._held[workflow_id] -= 1
+            self._held += Counter()  # forgets what nobody holds
+            self._stir()
 
     async def cancel_run(self, run_id: str, reason: str = "cancelled by the user") -> bool:
         """Cancels a run of this server and waits for its end; returns False when it does not run here."""
-        if (live := self._live.get(run_id)) is not None:
+        async with self._starting:  # what is being started has started
+            live = self._live.get(run_id)
+        if live is not None:
             await self._cancel(live, reason)
             return True
         run = self._steps.runs.get(run_id)
@@ -173,7 +213,7 @@ class Executions:
         if on_change == "accept":
             self._accepted.add(run_id)
         self._tell(row)
-        self._awake()
+        self.awake()
         return row
 
     # -- what runs -----------------------------------------------------------------------------------------------------
@@ -216,33 +256,43 @@ class Executions:
 
     async def close(self) -> None:
         """Starts nothing more; waits a while for what runs, and leaves the rest so that it can go on."""
-        self._closing = self._steps.closed = True
-        self._awake()
+        async with self._starting:  # what is being started has started
+            self._closing = self._steps.closed = True
+        self._stir()
+        for run_id in [waited for waited in self._over if waited not in self._live]:
+            self._look_again(run_id)
         with anyio.move_on_after(self._settings.server.grace):
             for live in list(self._live.values()):
                 await live.over.wait()
             for run in list(self._steps.runs.values()):
                 await run.ended.wait()
+        for live in self._live.values():
+            live.suspend("the server stops")
         for run in self._supervisor.runs:
             run.suspend("the server stops")
         for live in list(self._live.values()):
             await live.over.wait()
 
-    def _awake(self) -> None:
+    def awake(self) -> None:
+        """Has the queue looked at now, as when there is more room."""
         wake, self._wake = self._wake, anyio.Event()
         wake.set()
 
     async def _dispatch(self) -> None:
         while True:
-            wake = self._wake
-            for run_id in await self._carrier.pay():
-                self._is_over(run_id)
-            await self._steps.admit()
+            wake, again = self._wake, False
             try:
+                for run_id in await self._carrier.pay():
+                    self._is_over(run_id)
+                await self._steps.admit()
                 await self._start_queued()
             except StoreError as error:
-                log.error("the queue cannot be read: %s", error)
-            with anyio.move_on_after(OWED if self._carrier.owed else None):
+                log.error("the queue cannot be read or written: %s", error)
+                again = True
+            except Exception:
+                log.exception("starting what is queued broke; it is tried again")
+                again = True
+            with anyio.move_on_after(OWED if again or self._carrier.owed else None):
                 await wake.wait()
 
     async def _start_queued(self) -> None:
@@ -255,7 +305,7 @@ class Executions:
             if row.workflow_id not in busy:
                 busy.add(row.workflow_id)
                 async with self._starting:
-                    if row.workflow_id not in self._held:
+                    if not self._closing and not self._held[row.workflow_id]:
                         await self._start(row)
 
     async def _start(self, row: ExecutionRow) -> None:
@@ -263,7 +313,10 @@ class Executions:
             begun = await self._records.change_execution(
                 row.run_id, expected=["queued"], status="running", started_at=row.started_at or time.time()
             )
-        except (NotKept, StoreError):  # it was withdrawn, or its workflow deleted, a moment ago
+        except DatabaseUnavailable:
+            raise  # it is tried again
+        except StoreError:  # it was withdrawn, or its workflow deleted, a moment ago
+            self._accepted.discard(row.run_id)
             return
         self._begin(begun, "accept" if row.run_id in self._accepted else "refuse")
         self._accepted.discard(row.run_id)
@@ -280,16 +333,19 @@ class Executions:
             del self._live[live.row.run_id]
             live.over.set()
             self._is_over(live.row.run_id)
-            self._awake()
 
     def _stir(self) -> None:
         """Wakes those who wait for a run to begin, and the queue: a run that asks people takes no room."""
         begun, self._begun = self._begun, anyio.Event()
         begun.set()
-        self._awake()
+        self.awake()
 
     def _is_over(self, run_id: str) -> None:
         self._stir()
+        self._look_again(run_id)
+
+    def _look_again(self, run_id: str) -> None:
+        """Has those who wait for the end of an execution look how it stands."""
         if (over := self._over.pop(run_id, None)) is not None:
             over.set()
 

@@ -117,7 +117,7 @@ def asked_of(house: House, model: str, wanted: Wanted, before: list[Message]) ->
     context = {"instructions": wanted.instructions} if wanted.instructions else {}
     task = Task(
         description=wanted.words, history=(*before, *wanted.earlier), context=context,
-        locale=house.settings.locale or "",
+        locale=house.room.settings.locale or "",
     )  # fmt: skip
     return Asked(model, agent, task, speaks=True)
 
