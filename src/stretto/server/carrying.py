@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import anyio
 
 from stretto.configuring.agent_room import AgentRoom
 from stretto.core.archive import NotKept
-from stretto.core.errors import StoreError
+from stretto.core.errors import RunNotFound, StoreError
 from stretto.core.events import Asked, RunEnded
 from stretto.core.outcome import Failed
 from stretto.core.records import ExecutionRow
 from stretto.runtime.run import Run
 from stretto.runtime.supervisor import Supervisor
 from stretto.server.conversation import keep_answer
-from stretto.server.hub import Hub
+from stretto.server.hub import Hub, Publisher
 from stretto.server.preparation import prepare
 from stretto.server.projection import Projector
 from stretto.server.telemetry import Telemetry
@@ -36,7 +36,9 @@ class Live:
     stirred: Callable[[], None]
     on_change: OnChange = "refuse"
     run: Run[Any] | None = None
+    publisher: Publisher | None = None
     cancelled: str = ""
+    suspended: str = ""
     over: anyio.Event = field(default_factory=anyio.Event)
 
     @property
@@ -50,9 +52,22 @@ class Live:
         if self.run is not None:
             self.run.cancel(reason)
 
+    def suspend(self, reason: str) -> None:
+        """Stops its run, also one that has not begun yet, so that it can go on."""
+        self.suspended = reason
+        if self.run is not None:
+            self.run.suspend(reason)
+
+
+class Owed(NamedTuple):
+    """Why an execution ended, and who tells its end once that is on disk."""
+
+    why: str
+    publisher: Publisher | None
+
 
 class Carrier:
-    """Carries out executions; ``owed`` are those whose end no store has taken yet, and why they ended."""
+    """Carries out executions; ``owed`` are those whose end no store has taken yet."""
 
     def __init__(
         self, *, store: Store, room: AgentRoom, supervisor: Supervisor, hub: Hub, projector: Projector,
@@ -60,7 +75,7 @@ class Carrier:
     ) -> None:  # fmt: skip
         self._store, self._records, self._room, self._supervisor = store, store.records, room, supervisor
         self._hub, self._projector, self._telemetry = hub, projector, telemetry
-        self.owed: dict[str, str] = {}
+        self.owed: dict[str, Owed] = {}
 
     async def carry_out(self, live: Live) -> None:
         """Carries out an execution to its end, or until its run is suspended.
@@ -70,27 +85,32 @@ class Carrier:
         run_id = live.row.run_id
         try:
             await self._follow(live)
-            self._tell(await self._records.execution(run_id))
         except StoreError as error:
             log.error("execution %s: %s", run_id, error)
-            self.owed[run_id] = str(error)
+            why = str(error)
         except Exception as error:
             log.exception("execution %s broke", run_id)
-            self.owed[run_id] = f"the server broke while it carried this out: {type(error).__name__}: {error}"
-        if run_id in self.owed and live.run is not None:
-            live.run.cancel("its server cannot follow it")
+            why = f"the server broke while it carried this out: {type(error).__name__}: {error}"
+        else:
+            await self._tell(run_id)
+            return
+        if live.run is not None:
+            live.run.suspend("its server cannot follow it")
             await live.run.ended.wait()
+        self.owed[run_id] = Owed(why, live.publisher)
 
     async def _follow(self, live: Live) -> None:
         row = live.row
         prepared = await prepare(self._store, self._room, row, live.on_change)
-        publisher = self._hub.publisher(row.workflow_id, row.run_id, row.ordinal)
+        publisher = live.publisher = self._hub.publisher(row.workflow_id, row.run_id, row.ordinal)
         projection, spans = self._projector.projection(row), self._telemetry.follower()
         ended: RunEnded | None = None
         run = live.run = self._supervisor.start(prepared.step, prepared.task, **prepared.settings)
         projection.flushed = run.state.log.flushed
         live.stirred()
-        if live.cancelled:
+        if live.suspended:
+            run.suspend(live.suspended)
+        elif live.cancelled:
             run.cancel(live.cancelled)
         try:
             async for events in run.batches():
@@ -107,12 +127,12 @@ class Carrier:
             await self._projector.settle(projection)
             if ended is not None:
                 await keep_answer(self._store, row, ended)
-            elif isinstance(run.outcome, Failed):
+            elif isinstance(run.outcome, Failed) and not live.suspended:
                 await self._projector.refold(self._store, row)
                 await self._interrupted(row.run_id, str(run.outcome.error))
         finally:
-            publisher.close()
             spans.close()
+        publisher.close()
 
     async def _interrupted(self, run_id: str, why: str) -> None:
         """Keeps that an execution could not go on; it waits for somebody to say what shall become of it."""
@@ -123,25 +143,51 @@ class Carrier:
     async def pay(self) -> list[str]:
         """Writes how executions ended whose store did not take it when they did; returns which were written."""
         paid: list[str] = []
-        for run_id, why in list(self.owed.items()):
+        for run_id, owed in list(self.owed.items()):
             try:
-                await self._interrupted(run_id, why)
+                ended = await self._as_its_log_tells(run_id, owed.why)
             except NotKept:
-                pass  # somebody has deleted it
+                ended = False  # somebody has deleted it
             except StoreError as error:
-                if (await self._standing(run_id)) == "running":
-                    log.error("execution %s cannot be written yet: %s", run_id, error)
-                    break
+                log.error("execution %s cannot be written yet: %s", run_id, error)
+                continue
+            if owed.publisher is not None:
+                owed.publisher.close(tell=ended)
             del self.owed[run_id]
             paid.append(run_id)
+            await self._tell(run_id)
         return paid
 
-    async def _standing(self, run_id: str) -> str:
-        try:
-            return (await self._records.execution(run_id)).status
-        except StoreError:
-            return "running"
+    async def _as_its_log_tells(self, run_id: str, why: str) -> bool:
+        """Writes the end that the log of an execution tells, or that it was interrupted; returns False for that."""
+        row, ended = await self._records.execution(run_id), await self._end_of(run_id)
+        if row.status == "running" and ended is not None:
+            try:
+                await self._projector.refold(self._store, row)
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("the log of execution %s cannot be folded", run_id)
+                ended = None
+        if ended is not None:
+            await keep_answer(self._store, row, ended)
+        elif row.status == "running":
+            await self._interrupted(run_id, why)
+        return ended is not None
 
-    def _tell(self, row: ExecutionRow) -> None:
+    async def _end_of(self, run_id: str) -> RunEnded | None:
+        try:
+            last = (await self._store.events(run_id))[-1]
+        except RunNotFound:
+            return None
+        return last if isinstance(last, RunEnded) else None
+
+    async def _tell(self, run_id: str) -> None:
+        """Tells those who watch how an execution stands."""
+        try:
+            row = await self._records.execution(run_id)
+        except StoreError as error:
+            log.warning("how execution %s stands cannot be told: %s", run_id, error)
+            return
         told = {"workflow_id": row.workflow_id, "run_id": row.run_id, "status": row.status}
         self._hub.announce("workflow_update", told)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stretto.agents.report import Report
 from stretto.core.archive import Archive, Conversation, NotKept, StoredMessage
+from stretto.core.errors import RunNotFound
 from stretto.core.events import RunEnded
 from stretto.core.records import ExecutionRow, WorkflowRow
 from stretto.models.messages import Message, assistant_message, role_of, user_message
@@ -27,17 +28,40 @@ async def begin_conversation(archive: Archive, row: WorkflowRow) -> None:
 async def keep_question(store: Store, row: ExecutionRow) -> tuple[Message, ...]:
     """Adds what an execution asks to its workflow's conversation, unless it stands there; returns what came before.
 
-    A repetition is shown what the execution that it repeats was shown.
+    A repetition is shown what the execution that it repeats was shown, also when that is a repetition itself.
     """
     archive = store.archive
     await begin_conversation(archive, await store.records.workflow(row.workflow_id))
     held = await archive.messages(row.workflow_id)
-    wanted = row.run_id
-    if not any(message.run_id == row.run_id for message in held):
+    if held and held[-1].role == "user" and held[-1].run_id != row.run_id:
+        await _make_up(store, held[-1].run_id)
+        held = await archive.messages(row.workflow_id)
+    places = {message.run_id: message.seq for message in reversed(held)}
+    if row.run_id not in places:
         await _add(archive, row, [user_message(row.message)], len(held))
-        wanted = str(row.rerun["run_id"]) if row.rerun is not None else wanted
-    first = next((message.seq for message in held if message.run_id == wanted), len(held))
+    first = places.get(await _repeated(store, row), places.get(row.run_id, len(held)))
     return tuple(dict(message.body) for message in held[:first])
+
+
+async def _repeated(store: Store, row: ExecutionRow) -> str:
+    """Returns the first of the executions that an execution repeats, or itself."""
+    while row.rerun is not None:
+        try:
+            row = await store.records.execution(str(row.rerun["run_id"]))
+        except NotKept:
+            break
+    return row.run_id
+
+
+async def _make_up(store: Store, run_id: str) -> None:
+    """Adds the answer of an execution that had ended when its server died, but not been answered for here."""
+    try:
+        row = await store.records.execution(run_id)
+        ended = (await store.events(run_id))[-1]
+    except (NotKept, RunNotFound):
+        return
+    if row.status in ("completed", "error", "cancelled") and isinstance(ended, RunEnded):
+        await keep_answer(store, row, ended)
 
 
 async def keep_answer(store: Store, row: ExecutionRow, ended: RunEnded) -> None:

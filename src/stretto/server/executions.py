@@ -118,17 +118,14 @@ class Executions:
 
         Raises ``NotKept`` when it was withdrawn, ``Stopping`` when the server stops before.
         """
-        try:
-            while True:
-                over = self._over.setdefault(run_id, anyio.Event())
-                row = await self._records.execution(run_id)
-                if row.status in OVER:
-                    return row
-                if self._closing and run_id not in self._live:
-                    raise Stopping
-                await over.wait()
-        finally:
-            self._look_again(run_id)  # others that wait may need another event
+        while True:
+            over = self._over.setdefault(run_id, anyio.Event())
+            row = await self._records.execution(run_id)
+            if row.status in OVER:
+                return row
+            if self._closing and run_id not in self._live:
+                raise Stopping
+            await over.wait()
 
     async def begun(self, run_id: str) -> Run[Any] | None:
         """Waits until an execution runs, and returns its run; None when it is over, withdrawn, or the server stops."""

@@ -114,15 +114,16 @@ class Publisher:
             self._past = True  # it cannot be resumed
         return len(events) if self._past else 0
 
-    def close(self) -> None:
-        """Tells the end of the run, when its log has one."""
+    def close(self, *, tell: bool = True) -> None:
+        """Tells the end of the run, when its log has one; without ``tell`` that is not on disk, and not told."""
         if self._closed:
             return
         self._closed = True
-        for told in self._end:
+        end = self._end if tell else []
+        for told in end:
             self._tell(told)
         self._channel.publishers -= 1
-        self._hub.told(self._channel, len(self._end))
+        self._hub.told(self._channel, len(end))
         self._hub.tidy(self._channel)
 
     def _tell(self, told: Told) -> None:

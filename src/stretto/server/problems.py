@@ -83,6 +83,13 @@ class ExecutionStopped(ExecutionError):
     """What was waited for was cancelled by somebody."""
 
 
+class Stopping(StoreError):
+    """A server that stops takes nothing more, and waits for nothing any longer."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping and takes nothing more; ask again when it is back")
+
+
 def answers(*statuses: int, **said: str) -> dict[int | str, dict[str, Any]]:
     """Returns what ``responses=`` of an operation takes for these errors: ``answers(404, 409)``.
 
@@ -125,6 +132,8 @@ def status_of(error: StrettoError) -> tuple[int, str]:
         return 404, "not_found"
     if isinstance(error, DatabaseUnavailable):  # full, locked, out of reach
         return 503, "store_unavailable"
+    if isinstance(error, Stopping):
+        return 503, "stopping"
     if isinstance(error, StoreError):
         return 409, "conflict"
     if isinstance(error, DefinitionError):

@@ -198,17 +198,19 @@ class Projector:
             await anyio.lowlevel.checkpoint()
         await self.settle(projection)
 
-    async def _write(self, projections: Iterable[Projection]) -> dict[Projection, StoreError]:
+    async def _write(self, projections: Iterable[Projection]) -> dict[Projection, Exception]:
         """Writes what has changed in one transaction, and returns what was not taken, and why."""
-        failed: dict[Projection, StoreError] = {}
+        failed: dict[Projection, Exception] = {}
         flushed: list[Projection] = []
         for projection in projections:
             projection.gather()
             try:
                 if projection.flushed is not None:
                     await projection.flushed()
-            except StoreError as error:  # the log ends before what the rows would tell
+            except Exception as error:  # noqa: BLE001  # what broke the log; it ends before what the rows would tell
                 failed[projection] = error
+                self._settled.discard(projection)
+                self._live.pop(projection, None)
             else:
                 flushed.append(projection)
         async with self._writing:

@@ -105,6 +105,7 @@ async def change_settings(house: House, changes: Choice) -> SettingsInForce:
             )
         await keep_choice(house.store.archive, choice, time.time())
         await room.renew()
+    house.executions.awake()
     return settings_in_force(house)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from contextlib import suppress
 
 import anyio
 from pydantic import TypeAdapter
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 from stretto.agents.result import WorkflowResult
 from stretto.agents.workflow_rows import Workflow, WorkflowFullState
 from stretto.configuring.agent_room import AgentRoom
+from stretto.core.archive import NotKept
 from stretto.core.errors import DefinitionError, ExecutionError
 from stretto.core.records import ExecutionRow, WorkflowRow, WorkflowState
 from stretto.server.executions import Executions
@@ -157,7 +159,8 @@ class WorkflowService:
         row = await self._records.workflow(checked_id(workflow_id))
         async with self._executions.held(row.id):
             for queued in await self._records.executions(workflow_id=row.id, statuses=["queued"]):
-                await self._executions.withdraw(queued.run_id)
+                with suppress(NotKept):  # somebody was faster
+                    await self._executions.withdraw(queued.run_id)
             await self._executions.cancel(row.id, "its workflow is deleted")
             await self._records.delete_workflow(row.id)
         self._hub.forget(row.id)

@@ -11,20 +11,15 @@ import anyio
 import anyio.lowlevel
 
 from stretto.configuring.agent_room import AgentRoom
-from stretto.core.errors import StoreError
-from stretto.core.events import Event
+from stretto.core.errors import RunBusy
+from stretto.core.events import Asked, Event
+from stretto.core.journal import owner_of_this_process
 from stretto.core.step import Step
 from stretto.runtime.run import Run, RunSettings
 from stretto.runtime.supervisor import Supervisor
 from stretto.server.carrying import OnChange
+from stretto.server.problems import Stopping
 from stretto.server.telemetry import Follower, Telemetry
-
-
-class Stopping(StoreError):
-    """A server that stops takes nothing more."""
-
-    def __init__(self) -> None:
-        super().__init__("the server is stopping and takes nothing more; ask again when it is back")
 
 
 class StepRuns:
@@ -49,13 +44,21 @@ class StepRuns:
         self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None,
         resume: Iterable[Event] = (), run_id: str | None = None, on_change: OnChange = "refuse",
     ) -> str:  # fmt: skip
-        """Starts a run, or goes on with ``run_id``, as soon as there is room, and returns its id."""
-        while not (self._has_room() or self.closed):
+        """Starts a run, or goes on with ``run_id``, as soon as there is room, and returns its id.
+
+        Raises ``Stopping``, and ``RunBusy`` for a run that goes on here already.
+        """
+        waited = False
+        while not self.closed and not (self._has_room() and (waited or not self._waiting)):
             turn = anyio.Event()
-            self._waiting.append(turn)
+            self._waiting.insert(0 if waited else len(self._waiting), turn)  # nobody passes who has waited
+            self._freed()
             await turn.wait()
+            waited = True
         if self.closed:
             raise Stopping
+        if run_id is not None and run_id in self.runs:
+            raise RunBusy(run_id, owner_of_this_process())
         chosen: RunSettings = {**self._room.run_settings(), "labels": dict(labels or {}), "resume": resume}
         chosen["run_id"], chosen["on_change"] = run_id or uuid.uuid4().hex, on_change
         spans = self._telemetry.follower()
@@ -68,6 +71,8 @@ class StepRuns:
         try:
             async for events in run.batches():
                 spans.take(events)
+                if any(isinstance(event, Asked) for event in events):
+                    self._freed()
             await run.ended.wait()
         finally:
             spans.close()
