@@ -432,6 +432,18 @@ def test_an_execution_that_goes_on_after_a_later_one_is_told_to_all_who_watch() 
     anyio.run(main)
 
 
+def test_an_execution_that_begins_after_a_later_one_tells_nothing_of_that_again() -> None:
+    async def main() -> None:
+        hub = a_hub(await a_store("one", "two"))
+        for ordinal, run_id in ((2, "two"), (1, "one")):
+            publisher = hub.publisher(WORKFLOW, run_id, ordinal)
+            publisher.take([*beginning(run_id), *words("a ")])
+            publisher.close()
+        assert ids(await all_of(hub, after="2.2.0")) == ["1.2.0"]
+
+    anyio.run(main)
+
+
 @pytest.mark.parametrize("seed", [0, 2])
 def test_a_client_that_drops_at_random_gets_every_event_once_and_in_order(seed: int) -> None:
     async def main() -> None:

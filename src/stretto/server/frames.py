@@ -18,6 +18,8 @@ CHUNK = 65_536
 """How many bytes are sent at once, about."""
 AT_ONCE = 1000
 """How many frames are sent at once at the most."""
+FEW = 16
+"""So many frames that were let go of may stay in a channel's list until they are cut off it together."""
 OVERHEAD = 400
 """How many bytes a frame takes beside what is sent of it."""
 _PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,12})\.([0-9]{1,9})")
@@ -176,7 +178,7 @@ class Channel:
         self.after = self._frames[self._gone].place
         self._gone += 1
         self.first += 1
-        if self._gone > AT_ONCE and 2 * self._gone > len(self._frames):
+        if self._gone >= FEW and 8 * self._gone > len(self._frames):
             del self._frames[: self._gone]
             self._gone = 0
 
@@ -189,9 +191,9 @@ class Channel:
         self.place = place
 
     def _continues(self, place: Place) -> bool:
-        if self.place is None or place.ordinal != self.place.ordinal:
+        if self.place is None or place.ordinal > self.place.ordinal:
             return place.seq == 0
-        return place.seq == self.place.seq
+        return place.ordinal == self.place.ordinal and place.seq == self.place.seq
 
     def cursor(self, place: Place) -> int | None:
         """Returns where to go on after a place, None when not all that comes after it is here."""
