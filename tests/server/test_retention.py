@@ -42,6 +42,18 @@ async def test_a_server_keeps_workflows_as_long_as_its_settings_say(serve, store
         assert (await served.client.get("/api/workflows")).json()["total"] == 1
 
 
+async def test_a_workflow_that_is_gone_on_with_while_others_are_removed_stays(store, monkeypatch):
+    await store.records.change_workflow("old", updated_at=time.time())
+
+    async def silent_workflows(before):
+        return ["old"]  # as it was a moment ago
+
+    monkeypatch.setattr(store.records, "silent_workflows", silent_workflows)
+    hub = Hub(store, ServerTable())
+    await Retention(store, hub, lambda: 1.0).once()
+    assert (await store.records.workflow("old")).name == "old"
+
+
 async def test_a_store_in_trouble_is_tried_again_and_a_removal_is_announced(store, monkeypatch, caplog):
     monkeypatch.setattr("stretto.server.retention.EVERY", 0.0)
     hub = Hub(store, ServerTable())
@@ -53,6 +65,8 @@ async def test_a_store_in_trouble_is_tried_again_and_a_removal_is_announced(stor
         told.set()
 
     hub.announce = announce
+    forgotten: list[str] = []
+    hub.forget = forgotten.append
     days = iter([StoreError("no room"), 1.0])
 
     def keep_days() -> float | None:
@@ -67,4 +81,5 @@ async def test_a_store_in_trouble_is_tried_again_and_a_removal_is_announced(stor
             await told.wait()
         tasks.cancel_scope.cancel()
     assert heard == [("workflow_update", {"workflow_id": "old", "status": "deleted"})]
+    assert forgotten == ["old"]
     assert "nothing old was removed: no room" in caplog.text

@@ -36,6 +36,7 @@ class Retention:
         """Removes what is too old, and tells those who watch."""
         gone = await forget_old(self._store, self._keep_days())
         for workflow_id in gone.workflows:
+            self._hub.forget(workflow_id)
             self._hub.announce("workflow_update", {"workflow_id": workflow_id, "status": "deleted"})
         if any(gone):
             log.info(

@@ -34,6 +34,8 @@ async def forget_old(store: Store, keep_days: float | None) -> Forgotten:
     before = time.time() - keep_days * _DAY
     for workflow_id in await store.records.silent_workflows(before):
         try:
+            if (await store.records.workflow(workflow_id)).updated_at >= before:
+                continue  # something has happened to it since
             await store.records.delete_workflow(workflow_id)
             gone.workflows.append(workflow_id)
         except (NotKept, RunBusy):

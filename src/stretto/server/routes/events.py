@@ -56,6 +56,6 @@ async def stream_workflow_events(
 
     `3.0.0` is before the first event of its third execution.
     """
-    await house.store.records.workflow(workflow_id)
+    row = await house.store.records.workflow(workflow_id.lower())
     last = last_event_id or after
-    return EventStream(lambda scope: house.hub.stream(workflow_id, last, follow=follow, scope=scope))
+    return EventStream(lambda scope: house.hub.stream(row.id, last, follow=follow, scope=scope))
