@@ -95,5 +95,5 @@ async def hearing(served: Served, workflow_id: str | None = None) -> AsyncIterat
             yield listener
         with anyio.fail_after(30):
             while served.house.hub.watching > watching:  # a server that stops would wait for it
-                served.house.hub.announce("noise", {})
+                served.house.hub.announce("noise", {"workflow_id": workflow_id})
                 await anyio.lowlevel.checkpoint()
