@@ -173,18 +173,19 @@ def _check_own(house: House, name: str) -> None:
 async def _keep(house: House, document: Document, said: KeptProvider) -> None:
     name = document.id
     _check_secrets(name, said)
-    with contradicting():
-        config = said.config(name)
-    if name not in KNOWN and config is None:
-        raise Problem(409, "conflict", f"provider {name!r} is none of the known ones: it needs a base_url")
     try:
         before = read_provider(document)
     except DefinitionError:
         before = KeptProvider.model_validate({})
-    if not may_start_programs(house.room.settings.server):
-        _check_references(name, before, said)
-        if (before.base_url, before.kind) != (said.base_url, said.kind):
-            _check_key_stays(name, await run_sync(_key_place, house, name, said.key_name))
+    open_to_all = not may_start_programs(house.room.settings.server)
+    if open_to_all:
+        _check_references(name, before, said)  # before they are looked up: nobody learns which of them are set
+    with contradicting():
+        config = said.config(name)
+    if name not in KNOWN and config is None:
+        raise Problem(409, "conflict", f"provider {name!r} is none of the known ones: it needs a base_url")
+    if open_to_all and (before.base_url, before.kind) != (said.base_url, said.kind):
+        _check_key_stays(name, await run_sync(_key_place, house, name, said.key_name))
     body = said.model_dump(mode="json", exclude_defaults=True)
     kept = Document(
         kind=PROVIDERS, id=name, name=name, body=body, created_at=document.created_at, updated_at=time.time()

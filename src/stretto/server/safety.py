@@ -24,15 +24,18 @@ from stretto.server.envelope import Envelope
 from stretto.server.problems import Problem, problem_answer
 from stretto.server.request_ids import HEADER
 from stretto.server.safety_rates import Rates
-from stretto.server.safety_tokens import Token, bearer_of, session_of
+from stretto.server.safety_tokens import COOKIE, Token, bearer_of, session_of
 
 HEALTH = frozenset({"/healthz", "/readyz"})
 OPEN = HEALTH | {"/", "/docs", "/openapi.json", "/api/session", "/favicon.ico"}
 """What may be asked without the token: nothing that tells of runs."""
 OPEN_FOLDER = "/assets/"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+OPEN_BODY = 32_768
+"""How large a body may be where the token is not asked for, on a server that has one (bytes)."""
 BODY_TIME = 120.0
 """How long a body may take to come (seconds)."""
+_ELSEWHERE = frozenset({"cross-site", "same-site"})
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HOST = re.compile(r"^(?P<name>\[[0-9a-f:.]+\]|[^\[\]:/@\s]+)(?::(?P<port>\d{1,5}))?$")
 _JSON = re.compile(r"^application/(?:[\w.+-]+\+)?json\s*(?:;|$)")
@@ -81,14 +84,17 @@ class Safety:
     def welcomes(self, origin: str, host: str) -> bool:
         """Says whether a page of this origin may ask the server that was asked as ``host``."""
         try:
-            given = _origin(origin)
+            given, own = _origin(origin), {_origin(f"{scheme}://{host}") for scheme in ("http", "https")}
         except WrongOrigin:
             return False
-        return given in self.origins or given in {_origin(f"{scheme}://{host}") for scheme in ("http", "https")}
+        return given in self.origins or given in own
 
 
 class Names:
-    """Refuses requests under foreign host names (DNS rebinding) and from pages of foreign origins (CSRF)."""
+    """Refuses requests under foreign host names (DNS rebinding) and from pages of foreign origins (CSRF).
+
+    What other programs of this host have put into cookies goes no further: reading it can take long.
+    """
 
     def __init__(self, app: ASGIApp, safety: Safety) -> None:
         self._app, self._safety = app, safety
@@ -98,6 +104,8 @@ class Names:
         if scope["type"] == "http" and (problem := self._problem(Headers(scope=scope))) is not None:
             await refuse(problem, scope, receive, send)
         else:
+            if scope["type"] == "http":
+                _keep_session_alone(scope)
             await self._app(scope, receive, send)
 
     def _problem(self, headers: Headers) -> Problem | None:
@@ -111,6 +119,9 @@ class Names:
             if not self._safety.welcomes(origin, hosts[0]):
                 told = f"pages of {origin[:200]!r} may not ask this server; add it to server.origins if they may"
                 return Problem(403, "foreign_origin", told)
+        if _is_from_elsewhere(headers):
+            told = "a page of another site asks this server without saying who it is; have it ask with its origin"
+            return Problem(403, "foreign_origin", told)
         return None
 
 
@@ -119,7 +130,6 @@ class Gate:
 
     def __init__(self, app: ASGIApp, safety: Safety) -> None:
         self._app, self._safety = app, safety
-        self._counted = RequestBodyLimitMiddleware(app, max_body_size=safety.settings.max_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 401, 413, 415, 429 or 503, or hands the request on."""
@@ -131,7 +141,8 @@ class Gate:
         if problem is not None:
             await refuse(problem, scope, receive, send)
         elif "transfer-encoding" in headers:
-            await self._counted(scope, BodyInTime(receive), send)
+            counted = RequestBodyLimitMiddleware(self._app, max_body_size=self._most(scope["path"]))
+            await counted(scope, BodyInTime(receive), send)
         else:
             await self._app(scope, BodyInTime(receive) if "content-length" in headers else receive, send)
 
@@ -144,7 +155,7 @@ class Gate:
 
     def _entry(self, path: str, headers: Headers, client: str) -> Problem | None:
         token = self._safety.token
-        if not token.needed or path in OPEN or path.startswith(OPEN_FOLDER):
+        if not token.needed or _is_open(path):
             return None
         given = bearer_of(headers.getlist("authorization"))
         if given is None:
@@ -166,7 +177,7 @@ class Gate:
             told = "the server is stopping and takes nothing more; ask again when it is back"
             return Problem(503, "stopping", told, {"retry-after": "5", "connection": "close"})
         length, kind = headers.get("content-length", "0"), headers.get("content-type")
-        most = self._safety.settings.max_body
+        most = self._most(scope["path"])
         if length.isdigit() and int(length) > most:
             told = f"the body has {int(length):,} bytes, and at most {most:,} are taken"
             return Problem(413, "too_large", told, {"connection": "close"})
@@ -175,6 +186,11 @@ class Gate:
             said = "is not said to be anything" if kind is None else f"is said to be {kind[:100]!r}"
             return Problem(415, "unsupported_media_type", f"the body {said}; send Content-Type: application/json")
         return None
+
+    def _most(self, path: str) -> int:
+        """Returns how large a body may be (bytes)."""
+        most = self._safety.settings.max_body
+        return min(most, OPEN_BODY) if self._safety.token.needed and _is_open(path) else most
 
 
 class BodyInTime:
@@ -218,6 +234,26 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
     """Answers with a problem."""
     headers: Mapping[str, str] = problem.headers
     await problem_answer(scope, problem.status, problem.code, problem.detail, headers=headers)(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith(OPEN_FOLDER)
+
+
+def _is_from_elsewhere(headers: Headers) -> bool:
+    """Says whether a page of another site asks without an origin, as for a picture; a link may lead here."""
+    if "origin" in headers or headers.get("sec-fetch-site") not in _ELSEWHERE:
+        return False
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document")
+
+
+def _keep_session_alone(scope: Scope) -> None:
+    """Takes all cookies but that of the session out of a request."""
+    given = Headers(scope=scope).getlist("cookie")
+    if given:
+        session = session_of(given)
+        own = [] if session is None else [(b"cookie", f"{COOKIE}={session}".encode())]
+        scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] != b"cookie"), *own]
 
 
 def _origin(text: str) -> str:

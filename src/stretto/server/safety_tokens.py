@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Sequence
-from http.cookies import CookieError, SimpleCookie
 
 from pydantic import SecretStr
 
@@ -19,6 +19,7 @@ SESSION = 30 * 24 * 3600
 SHORTEST = 16
 """How many characters a token has at the least."""
 _MOST = 4096
+_SESSION = re.compile(r"[0-9a-z.]{1,100}")
 
 
 class TokenRefused(DefinitionError):
@@ -104,14 +105,12 @@ def bearer_of(values: Sequence[str]) -> str | None:
 
 
 def session_of(values: Sequence[str]) -> str | None:
-    """Returns the session of ``Cookie`` headers, None when they hold none."""
+    """Returns the session of ``Cookie`` headers, None when they hold none; what else is in them is passed over."""
     for value in values:
-        try:
-            held = SimpleCookie(value).get(COOKIE)
-        except CookieError:
-            continue
-        if held is not None:
-            return held.value
+        for cookie in value.split(";"):
+            name, _, held = cookie.partition("=")
+            if name.strip() == COOKIE and _SESSION.fullmatch(held.strip()):
+                return held.strip()
     return None
 
 

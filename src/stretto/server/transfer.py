@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from stretto.agents.registry import DOCUMENTS
 from stretto.configuring.kept_models import MODELS, PROVIDERS, KeptModel, KeptProvider
-from stretto.configuring.kept_servers import PLACES, SERVERS, kept_in, variables_of
+from stretto.configuring.kept_servers import PLACES, SERVERS, kept_in, may_start_programs, variables_of
 from stretto.configuring.kept_settings import Choice
 from stretto.core.archive import Document, NotKept
 from stretto.core.errors import StrettoError
@@ -201,7 +201,7 @@ async def _work(
     match item.kind:
         case "providers":
             provider = package.providers[place]
-            item.problem = item.problem or _unset(provider.headers)
+            item.problem = item.problem or _unset(house, provider.headers)
             said = KeptProvider.model_validate(provider.model_dump(exclude={"name"}, exclude_unset=True))
             return lambda: replace_provider(house, item.name, said) if over else create_provider(house, provider)
         case "models":
@@ -248,7 +248,7 @@ async def _server(
         id = f"{base}/variable.{variable}"
         if id in values:
             said = _filled(said, variable, values[id])
-        elif variable not in os.environ:
+        elif not may_start_programs(house.settings.server) or variable not in os.environ:
             item.needs.append(Need(id=id, kind="variable", field=variable))
     item.problem = item.problem or refused_without_token(house, item.name, said)
     try:
@@ -279,7 +279,11 @@ async def _kept_secrets(house: House, name: str) -> set[tuple[str, str]]:
     return {(place, each) for place, each, _ in kept_in(document.body)}
 
 
-def _unset(headers: Mapping[str, str]) -> str:
+def _unset(house: House, headers: Mapping[str, str]) -> str:
+    """Returns why headers cannot refer to variables as they do; without a token nobody learns which are set."""
+    named = variables_of({"headers": headers}, defaults=True)
+    if named and not may_start_programs(house.settings.server):
+        return f"its headers refer to the environment variable {named[0]}: that takes a server with a token"
     lacking = [variable for variable in variables_of({"headers": headers}) if variable not in os.environ]
     if not lacking:
         return ""

@@ -45,26 +45,34 @@ def readable(plain: Any) -> Any:
         return plain
     if len(plain) == 1:
         ((tag, held),) = plain.items()
-        match tag:
-            case "$tuple" | "$set" | "$frozenset":
-                return [readable(item) for item in held]
-            case "$data" if held[0] in OUTCOMES:
-                return {"status": OUTCOMES[held[0]]} | {key: readable(item) for key, item in held[1].items()}
-            case "$data" | "$model":
-                return readable(held[1])
-            case "$error":
-                return f"{held[0].rpartition(':')[2]}: {', '.join(str(readable(item)) for item in held[1])}"
-            case "$enum":
-                return held[1]
-            case "$map":
-                return {item[0] if isinstance(item[0], str) else _key(item[0]): readable(item[1]) for item in held}
-            case "$large":
-                return {"size": held[1], "begins": held[2]}
-            case _ if tag.startswith("$"):
-                return readable(held)
-            case _:
-                pass
+        try:
+            return _tagged(tag, held)
+        except (TypeError, ValueError, LookupError, AttributeError):
+            pass  # it only looks like a tag: previews show the keys of other people's objects as they are
     return {key: readable(item) for key, item in plain.items()}
+
+
+def _tagged(tag: str, held: Any) -> Any:
+    """Returns what stands behind a tag; raises ``KeyError`` where it is none, others where it is none of ours."""
+    match tag:
+        case "$tuple" | "$set" | "$frozenset":
+            return [readable(item) for item in held]
+        case "$data" if held[0] in OUTCOMES:
+            return {"status": OUTCOMES[held[0]]} | {key: readable(item) for key, item in held[1].items()}
+        case "$data" | "$model":
+            return readable(held[1])
+        case "$error":
+            return f"{held[0].rpartition(':')[2]}: {', '.join(str(readable(item)) for item in held[1])}"
+        case "$enum":
+            return held[1]
+        case "$map":
+            return {item[0] if isinstance(item[0], str) else _key(item[0]): readable(item[1]) for item in held}
+        case "$large":
+            return {"size": held[1], "begins": held[2]}
+        case _ if tag.startswith("$"):
+            return readable(held)
+        case _:
+            raise KeyError(tag)
 
 
 def _key(plain: Any) -> str:
