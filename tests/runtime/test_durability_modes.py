@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from stretto.core.errors import StoreError
+from stretto.core.events import ModelDelta, Said
+from stretto.core.function import step
 from stretto.core.journal import Line
+from stretto.core.step import Context
+from stretto.runtime.log import EventLog
 from stretto.stores.memory import MemoryStore
 from stretto.workflows.sequential import SequentialWorkflow
 from tests.runtime.stage import named, watch
@@ -57,6 +61,41 @@ def test_sync_has_the_start_of_what_may_not_run_twice_on_disk_before_it_begins()
     disk, seen = Disk(), []
     watch(row_of_three(disk, seen, idempotent=True), store=disk, durability="sync")
     assert ("step_started", "row/c") not in seen[2]
+
+
+def words_then_a_remark(disk: Disk, seen: list[list[str]]) -> Any:
+    """Returns a step that says a hundred words within a second, and then something that is no word of a model."""
+
+    @step(name="talk")
+    async def talk(x: Any, context: Context) -> None:
+        for _ in range(100):
+            context.emit(ModelDelta(text="word "))
+            await asyncio.sleep(0.01)
+        seen.append([kind for kind, _ in disk.written])
+        context.emit(Said(text="a remark"))
+        await asyncio.sleep(0.03)
+        seen.append([kind for kind, _ in disk.written])
+
+    return talk
+
+
+def test_sync_lets_words_gather_and_writes_everything_else_at_once() -> None:
+    disk, seen = Disk(), list[list[str]]()
+    ran = watch(words_then_a_remark(disk, seen), store=disk, durability="sync")
+    assert disk.groups < 30
+    assert 80 < seen[0].count("model_delta") <= 100
+    assert seen[1].count("model_delta") == 100
+    assert seen[1][-1] == "said"
+    assert [kind for kind, _ in disk.written] == [event.kind for event in ran.log]
+
+
+def test_the_more_runs_write_the_longer_the_words_of_each_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EventLog, "writers", 200)
+    disk, seen = Disk(), list[list[str]]()
+    watch(words_then_a_remark(disk, seen), store=disk, durability="sync")
+    assert disk.groups < 10
+    assert seen[1][-1] == "said"
+    assert EventLog.writers == 200
 
 
 def test_async_does_not_wait_for_the_disk_and_writes_in_groups() -> None:

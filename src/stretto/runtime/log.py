@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import ClassVar
 
 from stretto.core.codec import decode, encode
-from stretto.core.events import Event
+from stretto.core.events import Event, ModelDelta
 from stretto.core.journal import Durability, Journal, Line
 
 GROUP = 8000
 """How many lines the writer commits at once at the most."""
 INTERVAL = 0.05
-"""How long an ``async`` writer gathers lines between two commits (seconds): it shares the interpreter with the run."""
+"""How long a writer gathers lines between two commits for which nobody waits (seconds): it shares the interpreter with
+the run."""
+EACH, LONGEST = 0.02, 1.0
+"""How much longer a ``sync`` writer gathers words for each log that is being written, and how long at the most
+(seconds): as many as there are, they do not keep the disk and the interpreter busy with what nobody waits for."""
 
 
 _new_line: Callable[[type[Line], tuple[int, str, str, float, str]], Line]
@@ -24,16 +29,19 @@ class EventLog:
     """An append-only list of events that readers follow at their own pace.
 
     With a journal every event is encoded when it is appended, so that what is stored is what the value was at that
-    moment; ``write`` commits what has gathered since the last commit. With ``retain`` no more than about that many of
-    the events that are kept stay in memory: ``dropped`` counts those that do not, and readers find them in the journal.
+    moment; ``write`` commits what has gathered since the last commit, and ``writers`` counts the logs that are being
+    written. With ``retain`` no more than about that many of the events that are kept stay in memory: ``dropped`` counts
+    those that do not, and readers find them in the journal.
     """
 
     __slots__ = (
+        "_awaited",
         "_closed",
         "_encoded",
         "_gathering",
         "_news",
         "_pending",
+        "_sync",
         "_written",
         "broken",
         "dropped",
@@ -44,6 +52,7 @@ class EventLog:
         "retain",
         "run_id",
     )
+    writers: ClassVar[int] = 0
 
     def __init__(
         self, run_id: str, now: Callable[[], float], journal: Journal | None = None, retain: int | None = None
@@ -52,11 +61,11 @@ class EventLog:
         self.dropped = 0
         self.events: list[Event] = []
         self.broken: BaseException | None = None
-        self.first = self._written = self._encoded = 0
+        self.first = self._written = self._encoded = self._awaited = 0
         self._pending: list[Line] = []
-        self._news: asyncio.Future[None] | None = None
+        self._news: list[asyncio.Future[None]] = []
         self._gathering: asyncio.Future[None] | None = None
-        self._closed = False
+        self._closed = self._sync = False
 
     def begin(self, first: int) -> None:
         """Goes on after the ``first`` lines that the journal has already."""
@@ -70,19 +79,28 @@ class EventLog:
             line = (self._encoded, event.kind, event.path, event.at, encode(event))
             self._pending.append(_new_line(Line, line))
             self._encoded += 1
+            if self._sync and type(event) is not ModelDelta:
+                self._hasten()
         self.events.append(event)
-        if self._news is not None:
+        if self._news:
             self._announce()
 
+    def _hasten(self) -> None:
+        """Has a ``sync`` writer commit all that was appended without gathering more."""
+        self._awaited = self._encoded
+        if self._sync:
+            self._gathered()
+
     def _announce(self) -> None:
-        news, self._news = self._news, None
-        if news is not None and not news.done():
-            news.set_result(None)
+        news, self._news = self._news, []
+        for waiter in news:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def _wait(self) -> None:
-        if self._news is None:
-            self._news = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._news)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news.append(waiter)
+        await waiter
 
     def close(self) -> None:
         """Says that nothing more will be appended."""
@@ -121,10 +139,20 @@ class EventLog:
                 self.dropped += surplus
 
     async def write(self, durability: Durability) -> None:
-        """Commits lines in groups until the log is closed and all of them are kept (``exit``: only then)."""
-        journal = self.journal
-        if journal is None:
+        """Commits lines in groups until the log is closed and all of them are kept (``exit``: only then).
+
+        What is ``sync`` lets the words of models gather, for which nobody waits, and nothing else.
+        """
+        if self.journal is None:
             return
+        self._sync = durability == "sync"
+        EventLog.writers += 1
+        try:
+            await self._write(self.journal, durability)
+        finally:
+            EventLog.writers -= 1
+
+    async def _write(self, journal: Journal, durability: Durability) -> None:
         while True:
             while not self._pending or (durability == "exit" and not self._closed):
                 if self._closed and not self._pending:
@@ -140,11 +168,15 @@ class EventLog:
             self._written = group[-1].seq + 1
             self._drop()
             self._announce()
-            if durability == "async" and not self._closed:
+            if durability == "exit" or self._closed:
+                continue
+            if not self._sync:
                 await self._gather(INTERVAL)
+            elif self._awaited <= self._written:
+                await self._gather(min(LONGEST, max(INTERVAL, EACH * EventLog.writers)))
 
     async def _gather(self, seconds: float) -> None:
-        """Lets lines gather for a while, or until the log is closed."""
+        """Lets lines gather for a while, or until the log is closed or somebody waits for them."""
         loop = asyncio.get_running_loop()
         self._gathering = loop.create_future()
         timer = loop.call_later(seconds, self._gathered)
@@ -162,6 +194,8 @@ class EventLog:
         if self.journal is None:
             return
         goal = self._encoded
+        if self._written < goal:
+            self._hasten()
         while self._written < goal:
             if self.broken is not None:
                 raise self.broken
