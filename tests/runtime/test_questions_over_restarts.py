@@ -14,6 +14,8 @@ from stretto.core.function import step
 from stretto.core.journal import Journal, Line
 from stretto.core.outcome import Completed
 from stretto.core.step import Answer, Context, Request
+from stretto.runtime import mailbox as mailbox_file
+from stretto.runtime.mailbox import Mailbox
 from stretto.runtime.run import Run, run, start
 from stretto.runtime.virtual import VirtualClock
 from stretto.stores.memory import MemoryStore
@@ -364,6 +366,20 @@ def test_a_clock_that_jumps_is_not_held_up_by_the_mailbox() -> None:
 
     virtually(main)
     assert store.looks < 40
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("watched", "looks"), [(0, range(5, 1000)), (1000, range(2))])
+async def test_the_more_mailboxes_are_watched_the_less_often_each_is_looked_into(
+    watched: int, looks: range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox_file, "POLL", 0.01)
+    monkeypatch.setattr(mailbox_file, "SHARE", 0.0)
+    monkeypatch.setattr(Mailbox, "watched", watched)
+    store = Counting()
+    await run(sleeper(0.5), store=store, run_id="r")
+    assert store.looks in looks
+    assert Mailbox.watched == watched
 
 
 class Plain(Journal):

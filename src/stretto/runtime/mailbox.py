@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import ClassVar
 
 from stretto.core.errors import DefinitionError
 from stretto.core.events import Said
@@ -17,12 +18,20 @@ POLL = 0.5
 """How often the mailbox is looked into (seconds)."""
 SHARE = 20.0
 """A look that took t seconds is followed by ``SHARE`` × t at least, so that many runs do not drown a store."""
+EACH = 0.01
+"""How much longer each is left alone for every one that is watched (seconds): together they cost a hundred looks a
+second at the most."""
 LONGEST = 5.0
 """How long it is left alone at the most (seconds)."""
 
 
 class Mailbox:
-    """One run's mailbox; ``cancel`` is called when somebody wants the run to stop."""
+    """One run's mailbox; ``cancel`` is called when somebody wants the run to stop.
+
+    ``watched`` counts those of this process that are looked into now.
+    """
+
+    watched: ClassVar[int] = 0
 
     def __init__(self, store: Journal, run_id: str, state: RunState, cancel: Callable[[str], None]) -> None:
         self._store, self._run_id, self._state, self._cancel = store, run_id, state, cancel
@@ -36,6 +45,13 @@ class Mailbox:
 
     async def watch(self) -> None:
         """Looks into the mailbox again and again until it is closed; the first time after ``POLL`` seconds."""
+        Mailbox.watched += 1
+        try:
+            await self._watch()
+        finally:
+            Mailbox.watched -= 1
+
+    async def _watch(self) -> None:
         pause = POLL
         while not await self._closed_within(pause):
             ahead = self._ahead
@@ -44,7 +60,7 @@ class Mailbox:
             if await self._wants_to_cancel():
                 self._cancel("cancelled from another process")
             took = time.monotonic() - began
-            pause = pause * 2 if ahead else min(LONGEST, max(POLL, SHARE * took))
+            pause = pause * 2 if ahead else min(LONGEST, max(POLL, SHARE * took, EACH * Mailbox.watched))
 
     async def look(self) -> None:
         """Hands the answers that lie in the mailbox to the questions that are open."""
