@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from stretto.core.events import AgentStarted, Answered, Asked, Event, ModelDelta, RunStarted
 from stretto.core.records import ExecutionRow
-from stretto.server.frames import Place, encoded, place_of
+from stretto.server.frames import Frame, Place, encoded, place_of
 from stretto.server.hub import BUSY, CALM, LONGEST, Hub
 from tests.server.telling import (
     WORKFLOW,
@@ -524,5 +525,22 @@ def test_the_memory_of_a_hub_is_bounded_and_its_channels_go_with_their_last_fram
             publisher.close()
         assert hub.size <= 65_536
         assert hub.channels < 100
+
+    anyio.run(main)
+
+
+def test_frames_that_are_let_go_of_are_gone_whatever_the_number_of_channels() -> None:
+    async def main() -> None:
+        hub: Hub = a_hub(await a_store(), buffer=65_536)
+        publishers = [hub.publisher(f"w{n}", "run", 1) for n in range(20)]
+        for publisher in publishers:
+            publisher.take(beginning())
+        watched = {publisher._channel for publisher in publishers}
+        for _ in range(200):
+            for publisher in publishers:
+                publisher.take(words("x" * 200))
+        kept = sum(type(each) is Frame and each.channel in watched for each in gc.get_objects())
+        assert 50 < kept < 1000
+        assert hub.size <= 65_536
 
     anyio.run(main)
