@@ -6,6 +6,7 @@ import gc
 import socket
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ from starlette.routing import Route
 from stretto.configuring.settings import Settings
 from stretto.core.events import AgentStarted, Event, ModelDelta, RunEnded, RunStarted, StepStarted
 from stretto.core.function import step
+from stretto.core.records import ExecutionRow, WorkflowRow
 from stretto.core.step import Context
 from stretto.server.app import create_app
 from stretto.server.house import House
+from stretto.server.preparation import RETAINED
 from stretto.stores.sql import SqlStore
 
-WORKFLOW = "00000000-0000-4000-8000-{:012d}"
+WORKFLOW = "00000000-0000-4000-8000-000000000000"
 
 
 def log_of(count: int) -> list[Event]:
@@ -56,14 +59,29 @@ async def talk(input: tuple[float, float], context: Context) -> None:
     await context.run(answer, None)
 
 
-async def _follow(house: House, workflow_id: str, rate: float, seconds: float) -> None:
-    """Starts a run and tells what it says, as the server does with executions."""
-    run = house.supervisor.start(talk, (rate, seconds), store=house.store, retain=256)
-    publisher = house.hub.publisher(workflow_id, run.id, 1)
+async def _follow(house: House, rate: float, seconds: float) -> None:
+    """Starts a run, and tells, folds and keeps what it says, as the server does with executions."""
+    records, now = house.store.records, time.time()
+    workflow_id, run_id = str(uuid.uuid4()), uuid.uuid4().hex
+    await records.add_workflow(
+        WorkflowRow(id=workflow_id, name="talk", agent_id="talker", created_at=now, updated_at=now)
+    )
+    row = await records.add_execution(
+        ExecutionRow(
+            run_id=run_id, workflow_id=workflow_id, message="Talk.", agent_id="talker", status="running", created_at=now
+        )
+    )
+    publisher, projection = house.hub.publisher(workflow_id, run_id, row.ordinal), house.projector.projection(row)
+    run = house.supervisor.start(
+        talk, (rate, seconds), store=house.store, run_id=run_id, durability="sync", retain=RETAINED
+    )
+    projection.flushed = run.state.log.flushed
     async for events in run.batches():
         publisher.take(events)
+        projection.take(events)
         if publisher.pause:
             await anyio.sleep(publisher.pause)
+    await house.projector.settle(projection)
     publisher.close()
 
 
@@ -74,8 +92,8 @@ async def talkers(request: Request) -> Response:
     rate = float(request.query_params["rate"]) / workflows
     for number in range(workflows):
 
-        async def follow(number: int = number) -> None:
-            await _follow(house, WORKFLOW.format(number), rate, seconds)
+        async def follow() -> None:
+            await _follow(house, rate, seconds)
 
         house.supervisor.beside(follow, f"talker {number}")
     return JSONResponse({})
@@ -87,7 +105,7 @@ async def log_of_words(request: Request) -> Response:
     events = log_of(int(request.query_params["count"]))
 
     async def tell() -> None:
-        publisher = house.hub.publisher(WORKFLOW.format(0), "run", 1)
+        publisher = house.hub.publisher(WORKFLOW, "run", 1)
         for start in range(0, len(events), 20):
             publisher.take(events[start : start + 20])
             await anyio.lowlevel.checkpoint()
