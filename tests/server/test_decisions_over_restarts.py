@@ -63,11 +63,11 @@ async def test_what_nobody_decides_is_escalated_and_waits_for_somebody_else(serv
         async with hearing(served, workflow_id) as heard:
             await served.ask(workflow_id)
             await heard.until(lambda: len(heard.of("validation_required")) == 2)
-            (waits,) = await pending(served, "validations", 1)
-            assert waits["escalated"] is True
-            await decide(served, f"/api/validations/{waits['id']}/approve", {"by": "the boss"})
+            id = heard.of("validation_required")[1]["validation_id"]
+            await decide(served, f"/api/validations/{id}/approve", {"by": "the boss"})
             await heard.until(lambda: heard.of("workflow_complete"))
         audit = (await served.client.get("/api/validations/audit")).json()["items"]
+        assert (await served.client.get(f"/api/validations/{id}")).json()["escalated"] is True
     assert [data["outcome"] for data in heard.of("validation_response")] == ["escalated", "approved"]
     assert sorted((entry["status"], entry["decided_by"]) for entry in audit) == [
         ("approved", "the boss"), ("escalated", "timeout"),

@@ -88,6 +88,7 @@ def test_a_client_that_takes_nothing_is_disconnected(serve: Serve) -> None:
                 with anyio.fail_after(60):
                     while not served.house.hub.watching:
                         await anyio.lowlevel.checkpoint()
+                with anyio.fail_after(20):  # the default would wait for 30 s
                     while served.house.hub.watching:
                         served.house.hub.announce("noise", {"text": "x" * 50_000})
                         await anyio.lowlevel.checkpoint()
