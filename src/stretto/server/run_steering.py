@@ -78,7 +78,8 @@ async def start(house: House, name: str, input: Any, labels: Mapping[str, str]) 
     step = house.steps.get(name)
     if step is None:
         near = get_close_matches(name, house.steps, 3)
-        hint = f"did you mean {listed(near)}?" if near else f"there are {listed(sorted(house.steps)) or 'none'}"
+        there = f"there are {listed(sorted(house.steps))}" if house.steps else "name some behind `stretto serve`"
+        hint = f"did you mean {listed(near)}?" if near else there
         raise Problem(404, "not_found", f"there is no workflow {name!r}; {hint}")
     return await _begun(house, await house.executions.start_step(step, input, labels=_labels(name, input, labels)))
 
