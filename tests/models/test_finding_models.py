@@ -11,6 +11,7 @@ import pytest
 import stretto.models as face
 from stretto.core.errors import DefinitionError
 from stretto.models import Keys, MissingExtra, Models, Price, ProviderConfig, UnknownModel
+from stretto.models.providers import Kind
 from stretto.models.resolve import PROVIDERS, _import
 from tests.models.loopback import Loopback
 from tests.models.talking import ask, listened, models_of, providers
@@ -169,3 +170,17 @@ def test_the_room_can_be_entered_without_a_client() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("kind", ["openai", "ollama", "anthropic"])
+def test_what_the_environment_holds_for_known_providers_never_goes_to_ones_own(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    for owner in ("OPENAI", "ANTHROPIC"):
+        monkeypatch.setenv(f"{owner}_CUSTOM_HEADERS", "x-gateway: of-the-house\nauthorization: Bearer of-the-house")
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "of-the-house")
+    url = f"{server.url}/v1" if kind == "openai" else server.url
+    ask(Models([ProviderConfig(name="own", base_url=url, kind=kind)], keys=NO_KEYS).get("own:model"))
+    assert server.requests
+    assert not [request for request in server.requests if "of-the-house" in str(request["headers"])]

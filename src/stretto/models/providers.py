@@ -196,7 +196,20 @@ async def _keep(provider: Provider[Any]) -> AsyncGenerator[None, None]:
 
 
 def own_provider(config: ProviderConfig, key: SecretStr | None) -> Provider[Any]:
-    """Returns pydantic-ai's provider for one of the user's own."""
+    """Returns pydantic-ai's provider for one of the user's own; to its address goes what it is described with alone.
+
+    Clients also send what the environment holds for OpenAI and Anthropic: headers, organisation, project.
+    """
+    made = _own_provider(config, key)
+    client: Any = made.client
+    if config.base_url:
+        for name, nothing in (("organization", None), ("project", None), ("_custom_headers", {})):
+            if hasattr(client, name):
+                setattr(client, name, nothing)
+    return made
+
+
+def _own_provider(config: ProviderConfig, key: SecretStr | None) -> Provider[Any]:
     value = key.get_secret_value() if key is not None else NO_KEY
     address = config.address
     if config.spoken == "anthropic":
