@@ -98,9 +98,11 @@ async def test_every_operation_is_named_described_and_says_how_it_fails(serve: S
     schemas = document["components"]["schemas"]
     assert not {"HTTPValidationError", "ValidationError"} & set(schemas)
     assert set(schemas["ProblemDetails"]["required"]) >= {"status", "code", "detail", "request_id", "errors"}
+    assert [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z]+|Page_[A-Za-z]+_", name)] == []
     for path, methods in document["paths"].items():
         for method, said in methods.items():
             where = f"{method} {path}"
+            assert said["summary"] != said["operationId"].replace("_", " ").title(), where
             assert re.fullmatch(r"[a-z][a-z0-9_]+", said["operationId"]), where
             assert said["summary"], where
             assert said["tags"], where

@@ -52,7 +52,7 @@ class ChatAnswer(BaseModel):
     reasoning_content: str | None = None
 
 
-class Choice(BaseModel):
+class ChatChoice(BaseModel):
     """The one answer of a completion."""
 
     index: int = 0
@@ -77,7 +77,7 @@ class ChatCompletion(BaseModel):
     object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
-    choices: list[Choice] = Field(min_length=1, max_length=1)
+    choices: list[ChatChoice] = Field(min_length=1, max_length=1)
     usage: ChatUsage
     metadata: dict[str, str] | None = None
     stretto: Beside
@@ -158,7 +158,7 @@ class ChatFold:
         answer = ChatAnswer(content=text, reasoning_content=reasoning or None)
         return ChatCompletion(
             id=f"chatcmpl-{self.run_id}", created=self.created, model=self._asked.model,
-            choices=[Choice(message=answer, finish_reason=self.finish_reason)], usage=self.usage, metadata=metadata,
+            choices=[ChatChoice(message=answer, finish_reason=self.finish_reason)], usage=self.usage, metadata=metadata,
             stretto=Beside(run_id=self.run_id, chunks=self.beside),
         )  # fmt: skip
 

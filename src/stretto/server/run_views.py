@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stretto.core.events import Asked, ErrorRecord
 from stretto.core.journal import Line
 from stretto.core.preview import preview
+from stretto.monitoring.metrics import WorkflowMetrics
 from stretto.monitoring.spans import Span, Status
 from stretto.server.preparation import LABEL
 from stretto.server.rerunning import RERUN
@@ -28,6 +30,16 @@ EventKind = Literal[
     "said", "model_delta", "model_used", "agent_started", "history_shortened", "plan_made", "task_changed",
 ]  # fmt: skip
 """Every kind of event that a log holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMetrics(WorkflowMetrics):
+    """The figures of a run; times are in seconds, the cost in US dollars, None when a price is unknown."""
+
+
+def run_metrics(found: WorkflowMetrics) -> RunMetrics:
+    """Returns figures under the name by which clients tell them from those of a result."""
+    return RunMetrics(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 
 class RunItem(BaseModel):

@@ -19,7 +19,13 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", operation_id="run_ag_ui_agent", responses=_STREAM, response_class=StreamingResponse)
+@router.post(
+    "",
+    operation_id="run_ag_ui_agent",
+    summary="Run the thread's agent, speaking AG-UI",
+    responses=_STREAM,
+    response_class=StreamingResponse,
+)
 async def run_default_agent(house: Here, body: RunInput) -> StreamingResponse:
     """Has the thread's agent, in a new thread the default one, answer the last message, or go on with answers.
 
@@ -28,7 +34,13 @@ async def run_default_agent(house: Here, body: RunInput) -> StreamingResponse:
     return await run_thread(house, None, body)
 
 
-@router.post("/{agent_id}", operation_id="run_ag_ui_agent_by_id", responses=_STREAM, response_class=StreamingResponse)
+@router.post(
+    "/{agent_id}",
+    operation_id="run_ag_ui_agent_by_id",
+    summary="Run an agent, speaking AG-UI",
+    responses=_STREAM,
+    response_class=StreamingResponse,
+)
 async def run_agent(house: Here, agent_id: AgentId, body: RunInput) -> StreamingResponse:
     """Has this agent answer the last message of a thread, or go on with answers; the client's going cancels it."""
     return await run_thread(house, agent_id, body)

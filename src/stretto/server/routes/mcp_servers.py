@@ -53,11 +53,11 @@ async def get_mcp_server(house: Here, name: Name) -> McpServer:
 
 @router.put(
     "/mcp_servers/{name}",
-    operation_id="replace_mcp_server",
+    operation_id="update_mcp_server",
     summary="Describe an MCP server anew",
     responses=answers(404, 409),
 )
-async def replace_mcp_server(house: Here, name: Name, request: McpServerRequest) -> McpServer:
+async def update_mcp_server(house: Here, name: Name, request: McpServerRequest) -> McpServer:
     """Changes apply at once: the connection is closed, and opened with the new description when it is needed."""
     return await work.replace_server(house, name, request)
 

@@ -87,13 +87,18 @@ def _following(house: House, run: Run[Any], *, streamed: bool) -> Following:
     return Following(run, pause=pause, patience=server.execution_timeout, limit=limit)
 
 
-@router.get("/models", operation_id="list_openai_models", responses=_errors(401, 403, 429))
+@router.get(
+    "/models",
+    operation_id="list_openai_models",
+    summary="List what can be asked as a model",
+    responses=_errors(401, 403, 429),
+)
 async def list_openai_models(house: Here) -> ModelList:
     """Lists what can be asked as a model: agents by their ids, library workflows as ``workflow/`` and their name."""
     return ModelList(data=models(house))
 
 
-@router.get("/models/{model:path}", operation_id="get_openai_model", responses=_READING)
+@router.get("/models/{model:path}", operation_id="get_openai_model", summary="Show a model", responses=_READING)
 async def get_openai_model(house: Here, model: ModelPath) -> ModelCard:
     """Returns one model."""
     return model_card(house, model)
@@ -102,6 +107,7 @@ async def get_openai_model(house: Here, model: ModelPath) -> ModelCard:
 @router.post(
     "/chat/completions",
     operation_id="create_chat_completion",
+    summary="Answer a conversation",
     response_model=ChatCompletion,
     responses={**_ASKING, **_streamed(ChatCompletion)},
 )
@@ -123,6 +129,7 @@ async def create_chat_completion(house: Here, request: Request, body: ChatReques
 @router.post(
     "/responses",
     operation_id="create_response",
+    summary="Make a response",
     response_model=ModelResponse,
     responses={**_ASKING, **_streamed(ModelResponse)},
 )
@@ -156,6 +163,7 @@ def _followed(following: Following) -> Any:
 @router.get(
     "/responses/{response_id}",
     operation_id="get_response",
+    summary="Show or stream a response",
     response_model=ModelResponse,
     responses={**_READING, **_streamed(ModelResponse)},
 )
@@ -169,13 +177,17 @@ async def get_response(
     return await response_as_it_stands(house, response_id)
 
 
-@router.post("/responses/{response_id}/cancel", operation_id="cancel_response", responses=_READING)
+@router.post(
+    "/responses/{response_id}/cancel", operation_id="cancel_response", summary="Cancel a response", responses=_READING
+)
 async def cancel_openai_response(house: Here, response_id: ResponsePath) -> ModelResponse:
     """Cancels a response that is being made, and returns it."""
     return await cancel_response(house, response_id)
 
 
-@router.delete("/responses/{response_id}", operation_id="delete_response", responses=_READING)
+@router.delete(
+    "/responses/{response_id}", operation_id="delete_response", summary="Delete a response", responses=_READING
+)
 async def delete_openai_response(house: Here, response_id: ResponsePath) -> Deleted:
     """Deletes a response that was stored, with its run."""
     await delete_response(house, response_id)

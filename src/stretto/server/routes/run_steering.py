@@ -74,7 +74,7 @@ class Repeated(BaseModel):
     rerun_of: str
 
 
-class Resumption(BaseModel):
+class ResumeRequest(BaseModel):
     """How a run goes on; with ``accept`` also if the code of what has completed is another by now."""
 
     model_config = ConfigDict(extra="forbid")
@@ -135,7 +135,7 @@ async def rerun_run(house: Here, run_id: AnyRun, body: Repetition) -> Repeated:
     "/{run_id}/resume", operation_id="resume_run", summary="Go on with a run", status_code=202,
     responses=answers(404, 409),
 )  # fmt: skip
-async def resume_run(house: Here, run_id: AnyRun, body: Resumption) -> Taken:
+async def resume_run(house: Here, run_id: AnyRun, body: ResumeRequest) -> Taken:
     """Goes on with a run that was interrupted, was cancelled or has failed; what has completed is not run again."""
     await run_steering.resume(house, run_id, body.on_change)
     return Taken(run_id=run_id)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from stretto.monitoring.metrics import WorkflowMetrics, measure
+from stretto.monitoring.metrics import measure
 from stretto.monitoring.spans import Span, SpanFold, Status
 from stretto.server import run_reading
 from stretto.server.dependencies import Here, Limit, Line, Offset, Page
@@ -22,9 +22,11 @@ from stretto.server.run_views import (
     QuestionItem,
     RunDetail,
     RunItem,
+    RunMetrics,
     SpanItem,
     item_of,
     question_of,
+    run_metrics,
     span_of,
 )
 from stretto.stores.questions import unanswered
@@ -141,9 +143,9 @@ async def get_run_plan(house: Here, run_id: AnyRun) -> list[PlanItem]:
 @router.get(
     "/{run_id}/metrics", operation_id="get_run_metrics", summary="Measure a run", responses=answers(404)
 )  # fmt: skip
-async def get_run_metrics(house: Here, run_id: AnyRun, slots: Slots = None) -> WorkflowMetrics:
+async def get_run_metrics(house: Here, run_id: AnyRun, slots: Slots = None) -> RunMetrics:
     """Tells how parallel a run was, what it waited for, which steps decided its end, and what models took."""
-    return await run_reading.folded(house, run_id, lambda fold: measure(fold, slots=slots))
+    return await run_reading.folded(house, run_id, lambda fold: run_metrics(measure(fold, slots=slots)))
 
 
 @router.get(

@@ -100,13 +100,19 @@ def execution_of(row: ExecutionRow) -> Execution:
     return Execution.model_validate({name: getattr(row, name) for name in Execution.model_fields})
 
 
-@router.post("", operation_id="create_workflow", status_code=201, responses=answers(404))
+@router.post(
+    "",
+    operation_id="create_workflow",
+    summary="Begin a conversation with an agent",
+    status_code=201,
+    responses=answers(404),
+)
 async def create_workflow(house: Here, body: NewWorkflow) -> Created:
     """Creates a workflow: a conversation with an agent, whose every message is an execution."""
     return Created(id=await house.service.create_workflow(body.name, body.agent_id))
 
 
-@router.get("", operation_id="load_workflows")
+@router.get("", operation_id="load_workflows", summary="List workflows, last changed first")
 async def load_workflows(
     house: Here,
     text: Annotated[Text | None, Query(max_length=256, description="A part of the name or the agent.")] = None,
@@ -119,34 +125,45 @@ async def load_workflows(
     return Page[Workflow](items=found, total=total, limit=limit, offset=offset)
 
 
-@router.get("/{workflow_id}", operation_id="load_workflow", responses=answers(404))
+@router.get("/{workflow_id}", operation_id="load_workflow", summary="Show a workflow", responses=answers(404))
 async def load_workflow(house: Here, workflow_id: WorkflowId) -> Workflow:
     """Tells of one workflow."""
     return await house.service.load_workflow(workflow_id)
 
 
-@router.patch("/{workflow_id}", operation_id="rename_workflow", responses=answers(404))
+@router.patch("/{workflow_id}", operation_id="rename_workflow", summary="Rename a workflow", responses=answers(404))
 async def rename_workflow(house: Here, workflow_id: WorkflowId, body: NewName) -> Workflow:
     """Gives a workflow another name."""
     return await house.service.rename_workflow(workflow_id, body.name)
 
 
-@router.delete("/{workflow_id}", operation_id="delete_workflow", status_code=204, responses=answers(404, 409))
+@router.delete(
+    "/{workflow_id}",
+    operation_id="delete_workflow",
+    summary="Delete a workflow with all that is its own",
+    status_code=204,
+    responses=answers(404, 409),
+)
 async def delete_workflow(house: Here, workflow_id: WorkflowId) -> Response:
     """Removes a workflow with all that is its own; what runs of it is cancelled first."""
     await house.service.delete_workflow(workflow_id)
     return Response(status_code=204)
 
 
-@router.post("/{workflow_id}/execute", operation_id="execute_workflow", responses=answers(404, 409, 502, 504))
+@router.post(
+    "/{workflow_id}/execute",
+    operation_id="execute_workflow",
+    summary="Execute a message and wait for its result",
+    responses=answers(404, 409, 502, 504),
+)
 async def execute_workflow(house: Here, workflow_id: WorkflowId, body: NewMessage) -> WorkflowResult:
     """Executes a message, waits for its end, and returns its result."""
     return await house.service.execute_workflow(workflow_id, body.message, body.agent_id, body.locale)
 
 
 @router.post(
-    "/{workflow_id}/execute/stream", operation_id="execute_workflow_streaming", status_code=202,
-    responses=answers(404, 409),
+    "/{workflow_id}/execute/stream", operation_id="execute_workflow_streaming",
+    summary="Take a message, and tell what is done as a stream", status_code=202, responses=answers(404, 409),
 )  # fmt: skip
 async def execute_workflow_streaming(house: Here, workflow_id: WorkflowId, body: NewMessage) -> Execution:
     """Takes a message, which is on disk when this answers; what is done for it is told by the stream of events."""
@@ -154,14 +171,20 @@ async def execute_workflow_streaming(house: Here, workflow_id: WorkflowId, body:
     return execution_of(asked)
 
 
-@router.post("/{workflow_id}/cancel", operation_id="cancel_workflow_streaming", responses=answers(404))
+@router.post(
+    "/{workflow_id}/cancel",
+    operation_id="cancel_workflow_streaming",
+    summary="Cancel what runs of a workflow",
+    responses=answers(404),
+)
 async def cancel_workflow_streaming(house: Here, workflow_id: WorkflowId) -> Stopped:
     """Cancels what runs of a workflow, all the way down; it has ended when this answers."""
     return Stopped(cancelled=await house.service.cancel_workflow_streaming(workflow_id))
 
 
 @router.get(
-    "/{workflow_id}/state", operation_id="load_workflow_full_state", response_model=WorkflowFullState,
+    "/{workflow_id}/state", operation_id="load_workflow_full_state",
+    summary="Load everything that is known of a workflow", response_model=WorkflowFullState,
     responses=answers(404, 504),
 )  # fmt: skip
 async def load_workflow_full_state(
@@ -175,7 +198,12 @@ async def load_workflow_full_state(
     return Response(await house.service.state_json(workflow_id, limit), media_type="application/json")
 
 
-@router.get("/{workflow_id}/executions", operation_id="list_executions", responses=answers(404))
+@router.get(
+    "/{workflow_id}/executions",
+    operation_id="list_executions",
+    summary="List the messages of a workflow",
+    responses=answers(404),
+)
 async def list_executions(
     house: Here,
     workflow_id: WorkflowId,
@@ -191,20 +219,28 @@ async def list_executions(
     return [execution_of(each) for each in found]
 
 
-@queue.get("", operation_id="load_queue")
+@queue.get("", operation_id="load_queue", summary="List what is queued and what runs")
 async def load_queue(house: Here) -> list[Execution]:
     """Lists what is queued and what runs, of all workflows, in the order in which it was asked for."""
     found = await house.store.records.executions(statuses=["queued", "running"], limit=1000)
     return [execution_of(each) for each in found]
 
 
-@queue.patch("/{run_id}", operation_id="edit_queued_message", responses=answers(404, 409))
+@queue.patch(
+    "/{run_id}", operation_id="edit_queued_message", summary="Change a queued message", responses=answers(404, 409)
+)
 async def edit_queued_message(house: Here, run_id: RunId, body: EditedMessage) -> Execution:
     """Changes the words of a message that is queued."""
     return execution_of(await house.service.edit_queued_message(run_id, body.message))
 
 
-@queue.delete("/{run_id}", operation_id="remove_queued_message", status_code=204, responses=answers(404, 409))
+@queue.delete(
+    "/{run_id}",
+    operation_id="remove_queued_message",
+    summary="Remove a queued message",
+    status_code=204,
+    responses=answers(404, 409),
+)
 async def remove_queued_message(house: Here, run_id: RunId) -> Response:
     """Removes a message that is queued."""
     await house.executions.withdraw(run_id)
