@@ -201,11 +201,10 @@ def own_provider(config: ProviderConfig, key: SecretStr | None) -> Provider[Any]
     Clients also send what the environment holds for OpenAI and Anthropic: headers, organisation, project.
     """
     made = _own_provider(config, key)
-    client: Any = made.client
-    if config.base_url:
-        for name, nothing in (("organization", None), ("project", None), ("_custom_headers", {})):
-            if hasattr(client, name):
-                setattr(client, name, nothing)
+    held: dict[str, Any] = {"organization": None, "project": None, "_custom_headers": dict[str, str]()}
+    for name, nothing in held.items() if config.base_url else ():
+        if hasattr(made.client, name):
+            setattr(made.client, name, nothing)
     return made
 
 
