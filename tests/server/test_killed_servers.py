@@ -55,6 +55,8 @@ class Victim:
 def victim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Victim]:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # where Python 3.11's fork server looks for what it imports before
+    for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS")]:
+        monkeypatch.delenv(name)  # what is killed measures nothing
     found = Victim(tmp_path)
     yield found
     if found.process is not None and found.process.is_alive():

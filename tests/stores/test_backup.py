@@ -148,8 +148,10 @@ async def test_only_a_whole_copy_of_ours_is_put_back(path, tmp_path):
     with closing(sqlite3.connect(newer)) as connection:
         connection.execute("UPDATE stretto_version SET version_num = '9999'")
         connection.commit()
+    with closing(sqlite3.connect(damaged)) as connection:
+        [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event'").fetchone()
     content = bytearray(damaged.read_bytes())
-    content[-4096 * 10 :] = b"\xff" * 4096 * 10
+    content[4096 * (page - 1) : 4096 * page] = b"\xff" * 4096
     damaged.write_bytes(content)
     async with SqlStore(path) as store:
         for file, error, why in (
