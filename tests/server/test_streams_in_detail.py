@@ -1,6 +1,7 @@
 """What streams tell of sub-agents, of the queue and of approvals, over real HTTP."""
 
 import dataclasses
+import json
 from typing import Any
 
 import anyio
@@ -11,6 +12,7 @@ from stretto.agents.delegation import DELEGATION_TOOLS
 from stretto.agents.stream_chunks import StreamChunk
 from stretto.agents.stream_validations import ValidationRequired, ValidationResponse
 from stretto.core.ledger import Usage
+from stretto.models.model import ModelCall
 from stretto.testing import Scripted, ScriptedModel
 from tests.server.conftest import Serve, agent
 from tests.server.listening import Listener, decide, hearing
@@ -189,3 +191,37 @@ async def test_two_calls_wait_at_once_and_are_decided_one_by_one(serve: Serve) -
     outputs = {each["success"]: each for each in state["tool_executions"]}
     assert "30" in outputs[True]["output_result"]
     assert "no" in outputs[False]["error_message"]
+
+
+def change(call: ModelCall) -> Scripted:
+    """Completes the task that was created just now."""
+    made = json.loads(call.messages[-1]["parts"][0]["content"])
+    id = made["id"] if "id" in made else made["task"]["id"]
+    return Scripted(calls=(("TodoTool", {"operation": "complete", "task_id": id}),))
+
+
+async def test_tasks_and_questions_are_told_as_chunks(serve: Serve) -> None:
+    todo = ("TodoTool", {"operation": "create", "name": "Look", "description": "at it", "priority": 2})
+    ask = ("UserQuestionTool", {"question": "Which?", "question_type": "text"})
+    model = ScriptedModel(Scripted(calls=(todo,)), change, Scripted(calls=(ask,)), "Done.")
+    async with serve(agents=[agent(tools=("TodoTool", "UserQuestionTool"))], models=[model]) as served:
+        workflow_id = await served.create()
+        async with hearing(served, workflow_id) as heard:
+            await served.ask(workflow_id)
+            await heard.until(lambda: chunks(heard, "user_question_start"))
+            [asked] = chunks(heard, "user_question_start")
+            await decide(served, f"/api/questions/{asked['question_id']}/answer", {"text": "This one."})
+            await heard.until(lambda: over(heard))
+        [kept] = (await served.client.get(f"/api/workflows/{workflow_id}/tasks")).json()["items"]
+    for data in heard.of("workflow_stream"):
+        check(StreamChunk, data)
+    [created], [completed] = chunks(heard, "task_create"), chunks(heard, "task_complete")
+    assert (created["task_id"], created["task_name"], created["task_priority"]) == (kept["id"], "Look", 2)
+    assert (completed["task_id"], completed["task_status"], kept["status"]) == (kept["id"], "completed", "completed")
+    assert (asked["user_question"]["question"], asked["user_question"]["question_type"]) == ("Which?", "text")
+    [answered] = chunks(heard, "user_question_complete")
+    assert (answered["question_id"], answered["outcome"]) == (asked["question_id"], "answered")
+
+
+def chunks(listener: Listener, kind: str) -> list[dict[str, Any]]:
+    return [data for data in listener.of("workflow_stream") if data["chunk_type"] == kind]
