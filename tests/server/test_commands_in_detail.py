@@ -95,7 +95,7 @@ async def test_those_who_have_waited_for_an_execution_leave_nothing_behind(serve
             assert made.status_code == 200
             assert await served.over(await last(served, workflow_id)) == "completed"
         gc.collect()
-        assert not served.house.executions._over
+        assert not served.house.executions._waiting._over
 
 
 async def last(served: Served, workflow_id: str) -> str:

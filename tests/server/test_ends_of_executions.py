@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from stretto import step
+from stretto.configuring.settings import ServerTable
 from stretto.core.errors import RunBusy
 from stretto.core.records import ExecutionRow, Fold
+from stretto.runtime.supervisor import Supervisor
 from stretto.server import carrying, executions
 from stretto.server.executions import WorkflowGoes
 from stretto.server.preparation import Prepared
 from stretto.server.problems import Stopping, status_of
 from stretto.server.service import WorkflowService
+from stretto.server.step_runs import StepRuns
+from stretto.server.telemetry import open_telemetry
 from stretto.stores.database import DatabaseUnavailable
 from stretto.testing import ScriptedModel
 from tests.server.conftest import Serve, Served
@@ -22,6 +28,11 @@ from tests.server.telling import Told, read
 
 pytestmark = pytest.mark.anyio
 LONG = " ".join(["word"] * 1000)
+
+
+@step
+async def forever(x: int) -> None:
+    await anyio.sleep_forever()
 
 
 @pytest.fixture
@@ -51,7 +62,7 @@ async def test_whoever_has_waited_for_an_end_leaves_nothing_behind(serve: Serve)
         await served.house.service.execute_workflow(workflow_id, "m")
         row = (await served.store.records.executions(workflow_id=workflow_id))[0]
         assert (await served.house.executions.wait(row.run_id)).status == "completed"
-        assert not served.house.executions._over
+        assert not served.house.executions._waiting._over
 
 
 async def test_an_end_that_a_store_does_not_take_is_told_once_when_it_does(
@@ -267,30 +278,28 @@ async def test_an_answer_that_a_dying_server_did_not_keep_is_made_up_for(
     assert [text for text in shown if text in ("First?", "One.", "Second?")] == ["First?", "One.", "Second?"]
 
 
-async def test_who_waits_for_room_starts_before_who_comes_later(serve: Serve) -> None:
-    async with serve(settings={"server": {"max_concurrent_workflows": 1}}) as served:
-        runs = served.house.executions._steps
-        started: list[int] = []
-        taken = True
-        runs._has_room = lambda: not taken
+async def test_who_waits_for_room_starts_before_who_comes_later() -> None:
+    room: Any = SimpleNamespace(run_settings=dict[str, Any])
+    started: list[int] = []
+    free = 0
 
-        async def start(number: int) -> None:
-            nonlocal taken
-            await runs.start(served.house.room.agent("helper"), "m")
-            started.append(number)
-            taken = True
+    async def start(number: int) -> None:
+        await runs.start(forever, number)
+        started.append(number)
 
-        with anyio.fail_after(20):
-            async with anyio.create_task_group() as tasks:
-                for number in range(3):
-                    tasks.start_soon(start, number)
-                    await anyio.wait_all_tasks_blocked()
-                    taken = number < 1  # the last one finds room, and others who wait for it
-                while len(started) < 3:
-                    taken = False
-                    served.house.executions.awake()
-                    await anyio.lowlevel.checkpoint()
-        assert started == [0, 1, 2]
+    async with Supervisor(lambda name, error: None) as supervisor:
+        telemetry = open_telemetry(ServerTable())
+        runs = StepRuns(room, supervisor, telemetry, lambda: len(runs.runs) < free, lambda: None)
+        async with anyio.create_task_group() as tasks:
+            for number in range(3):
+                tasks.start_soon(start, number)
+                await anyio.wait_all_tasks_blocked()
+                free = min(number, 1)  # the last one finds room, and others who wait for it
+            assert started == []
+            for free in (1, 2, 3):
+                await runs.admit()
+                await anyio.wait_all_tasks_blocked()
+                assert started == list(range(free))
 
 
 async def test_a_run_goes_on_once(serve: Serve) -> None:

@@ -52,6 +52,11 @@ class Live:
         if self.run is not None:
             self.run.cancel(reason)
 
+    async def stop(self, reason: str) -> None:
+        """Stops its run, and waits until it is over."""
+        self.cancel(reason)
+        await self.over.wait()
+
     def suspend(self, reason: str) -> None:
         """Stops its run, also one that has not begun yet, so that it can go on."""
         self.suspended = reason

@@ -7,21 +7,17 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
-from weakref import WeakValueDictionary
 
 import anyio
 
 from stretto.configuring.agent_room import AgentRoom
 from stretto.configuring.settings import Settings
-from stretto.core.archive import NotKept
 from stretto.core.errors import StoreError
-from stretto.core.events import Event
 from stretto.core.records import ExecutionRow
-from stretto.core.step import Step
 from stretto.runtime.run import Run
 from stretto.runtime.supervisor import Supervisor
 from stretto.server.carrying import Carrier, Live, OnChange
@@ -30,6 +26,7 @@ from stretto.server.problems import Stopping
 from stretto.server.projection import Projector
 from stretto.server.step_runs import StepRuns
 from stretto.server.telemetry import Telemetry
+from stretto.server.waiting import Waiting
 from stretto.stores.database import DatabaseUnavailable
 from stretto.stores.store import Store
 
@@ -37,8 +34,6 @@ AT_ONCE = 8
 """How many executions run at once for each processor, unless the settings say it: most of them wait for models."""
 OWED = 2.0
 """After so many seconds the server tries again to write what a store did not take."""
-OVER = frozenset({"completed", "error", "cancelled", "interrupted"})
-"""The states of an execution that has ended, or waits for somebody to say that it goes on."""
 log = logging.getLogger("stretto.server")
 
 
@@ -77,9 +72,9 @@ class Executions:
             store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, telemetry=telemetry
         )
         self._steps = StepRuns(room, supervisor, telemetry, self._has_room, self.awake)
+        self.start_step = self._steps.start
         self._live: dict[str, Live] = {}
-        self._over: WeakValueDictionary[str, anyio.Event] = WeakValueDictionary()  # as long as somebody waits
-        self._begun = anyio.Event()
+        self._waiting = Waiting(self._records, self.run, self._live.__contains__)
         self._accepted: set[str] = set()
         self._held = Counter[str]()
         self._starting = anyio.Lock()
@@ -114,31 +109,12 @@ class Executions:
         return row
 
     async def wait(self, run_id: str) -> ExecutionRow:
-        """Waits until an execution is over, and returns how it ended.
-
-        Raises ``NotKept`` when it was withdrawn, ``Stopping`` when the server stops before.
-        """
-        while True:
-            over = self._over.setdefault(run_id, anyio.Event())
-            row = await self._records.execution(run_id)
-            if row.status in OVER:
-                return row
-            if self._closing and run_id not in self._live:
-                raise Stopping
-            await over.wait()
+        """Waits until an execution is over, and returns how it ended; raises ``NotKept`` and ``Stopping``."""
+        return await self._waiting.end(run_id)
 
     async def begun(self, run_id: str) -> Run[Any] | None:
-        """Waits until an execution runs, and returns its run; None when it is over, withdrawn, or the server stops."""
-        while (run := self.run(run_id)) is None:
-            begun = self._begun
-            try:
-                row = await self._records.execution(run_id)
-            except NotKept:
-                return None
-            if row.status in OVER or (self._closing and run_id not in self._live):
-                return self.run(run_id)
-            await begun.wait()
-        return run
+        """Waits until an execution runs, and returns its run; None when it will not run here any more."""
+        return await self._waiting.beginning(run_id)
 
     async def edit(self, run_id: str, message: str) -> ExecutionRow:
         """Changes a message that is queued; raises ``StoreError`` when it is not any more, or goes on."""
@@ -169,7 +145,7 @@ class Executions:
         async with self._starting:  # what is being started has started
             found = [live for live in self._live.values() if live.row.workflow_id == workflow_id]
         for live in found:
-            await self._cancel(live, reason)
+            await live.stop(reason)
         return bool(found)
 
     @asynccontextmanager
@@ -189,17 +165,13 @@ class Executions:
         async with self._starting:  # what is being started has started
             live = self._live.get(run_id)
         if live is not None:
-            await self._cancel(live, reason)
+            await live.stop(reason)
             return True
         run = self._steps.runs.get(run_id)
         if run is not None:
             run.cancel(reason)
             await run.ended.wait()
         return run is not None
-
-    async def _cancel(self, live: Live, reason: str) -> None:
-        live.cancel(reason)
-        await live.over.wait()
 
     async def resume(self, run_id: str, *, on_change: OnChange = "refuse") -> ExecutionRow:
         """Goes on with an interrupted execution, also with a changed agent if ``on_change`` is accept.
@@ -230,16 +202,6 @@ class Executions:
         live = self._live.get(run_id)
         return self._steps.runs.get(run_id) if live is None else live.run
 
-    async def start_step(
-        self, step: Step[Any, Any], input: Any, *, labels: Mapping[str, str] | None = None,
-        resume: Iterable[Event] = (), run_id: str | None = None, on_change: OnChange = "refuse",
-    ) -> str:  # fmt: skip
-        """Starts a run that belongs to no workflow, or goes on with ``run_id``, as soon as there is room.
-
-        Returns the run's id; raises ``Stopping``.
-        """
-        return await self._steps.start(step, input, labels=labels, resume=resume, run_id=run_id, on_change=on_change)
-
     def _has_room(self) -> bool:
         return sum(live.counts for live in self._live.values()) + self._steps.taken < self.limit
 
@@ -255,9 +217,8 @@ class Executions:
         """Starts nothing more; waits a while for what runs, and leaves the rest so that it can go on."""
         async with self._starting:  # what is being started has started
             self._closing = self._steps.closed = True
-        self._stir()
-        for run_id in [waited for waited in self._over if waited not in self._live]:
-            self._look_again(run_id)
+        self._waiting.close()
+        self.awake()
         with anyio.move_on_after(self._settings.server.grace):
             for live in list(self._live.values()):
                 await live.over.wait()
@@ -333,18 +294,12 @@ class Executions:
 
     def _stir(self) -> None:
         """Wakes those who wait for a run to begin, and the queue: a run that asks people takes no room."""
-        begun, self._begun = self._begun, anyio.Event()
-        begun.set()
+        self._waiting.some_begun()
         self.awake()
 
     def _is_over(self, run_id: str) -> None:
         self._stir()
-        self._look_again(run_id)
-
-    def _look_again(self, run_id: str) -> None:
-        """Has those who wait for the end of an execution look how it stands."""
-        if (over := self._over.pop(run_id, None)) is not None:
-            over.set()
+        self._waiting.may_be_over(run_id)
 
     def _tell(self, row: ExecutionRow, status: str = "") -> None:
         told = {"workflow_id": row.workflow_id, "run_id": row.run_id, "status": status or row.status}
