@@ -103,7 +103,7 @@ async def drain(app: FastAPI) -> None:
     """Lets runs end for ``grace`` seconds and suspends the others; then ends every stream."""
     house: House = app.state.house
     app.state.draining = True
-    log.info("stopping: %d runs are under way", house.executions.running)
+    log.info("stopping; runs under way: %d", house.executions.running)
     await house.executions.close()
     house.hub.close()
 
