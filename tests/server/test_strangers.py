@@ -149,3 +149,14 @@ async def test_an_input_that_looks_like_a_stored_form_can_be_looked_at(serve: Se
             for path in ("", "/events", "/spans", "/gantt.svg"):
                 answer = await served.client.get(f"/api/runs/{made.json()['id']}{path}")
                 assert answer.status_code == 200, (kind, path, answer.text)
+
+
+@pytest.mark.parametrize("value", ["[" * 102 + "]" * 102, '"a\\u0000"', '{"a\\u0000": 1}'])
+async def test_what_ag_ui_carries_is_looked_at_as_everywhere(serve: Serve, value: str) -> None:
+    asked = {"threadId": "t", "runId": "r", "tools": [], "context": [], "forwardedProps": {}, "messages": []}
+    resume = [{"interruptId": "a.1.b", "status": "resolved", "payload": "VALUE"}]
+    async with serve() as served:
+        for field, held in (("resume", resume), ("state", "VALUE")):
+            body = json.dumps({**asked, field: held}).replace('"VALUE"', value)
+            answer = await served.client.post("/ag-ui", content=body, headers={"content-type": "application/json"})
+            assert ("nested" if "[" in value else "NUL") in refused(answer, 422, "invalid")

@@ -22,6 +22,7 @@ from stretto.server.ag_ui_events import AgUiFold, Told
 from stretto.server.client_streams import HEARTBEAT, ClientStream, Following, frame
 from stretto.server.dependencies import Text
 from stretto.server.house import House
+from stretto.server.people_forms import Value
 from stretto.server.problems import Problem
 
 THREADS = uuid.UUID("6f2d3c0e-6a55-5b86-9d5c-5b0d9b6f3b11")
@@ -75,7 +76,7 @@ class Resumption(_Taken):
 
     interrupt_id: Id
     status: Literal["resolved", "cancelled"]
-    payload: JsonValue = None
+    payload: Value = None
 
 
 class RunInput(_Taken):
@@ -83,7 +84,7 @@ class RunInput(_Taken):
 
     thread_id: Id
     run_id: Id
-    state: JsonValue = None
+    state: Value = None
     messages: list[Annotated[UserSaid | OtherSaid, Field(discriminator="role")]] = Field(max_length=MOST_MESSAGES)
     tools: list[FrontTool] = Field(max_length=1_000)
     context: list[ContextEntry] = Field(max_length=1_000)

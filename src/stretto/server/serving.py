@@ -75,7 +75,7 @@ class Serving(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app, lifespan="off", log_config=None, access_log=False, proxy_headers=False, server_header=False,
-                ws="none", timeout_graceful_shutdown=LAST_ANSWERS,
+                http="h11", ws="none", timeout_graceful_shutdown=LAST_ANSWERS,
             )
         )  # fmt: skip
         self.app, self._ready = app, ready
