@@ -99,6 +99,7 @@ async def listening(app: Any, port: int) -> AsyncIterator[str]:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
+            app.state.house.hub.close()  # streams that are open would be waited for
             server.should_exit = True
             with anyio.CancelScope(shield=True):
                 await stopped.wait()

@@ -237,3 +237,16 @@ async def test_an_agent_that_is_gone_fails_its_execution_and_says_why(serve: Ser
         assert await served.over(asked["run_id"]) == "error"
         done = (await served.client.get(f"/api/workflows/{workflow_id}/executions")).json()
     assert "there is no agent 'other'" in done[0]["error"]
+
+
+async def test_a_locale_that_is_no_language_is_refused_before_anything_is_kept(serve: Serve) -> None:
+    async with serve() as served:
+        workflow_id = await served.create()
+        for locale in ("!", "français", "x" * 65, " fr"):
+            body = {"message": "m", "locale": locale}
+            refused = await served.client.post(f"/api/workflows/{workflow_id}/execute/stream", json=body)
+            assert refused.status_code == 422, refused.text
+            assert "locale" in refused.text
+        body = {"message": "m", "locale": "fr-CA"}
+        assert (await served.client.post(f"/api/workflows/{workflow_id}/execute", json=body)).status_code == 200
+        assert (await served.client.get("/api/queue")).json() == []

@@ -27,6 +27,7 @@ NAME, MESSAGE, LOCALE = 256, 100_000, 64
 STATE_TIMEOUT = 60.0
 """How long reading everything that is known of a workflow may take (seconds)."""
 _AGENT = re.compile(r"[\w-]{1,128}")
+_LOCALE = re.compile(rf"[A-Za-z][A-Za-z0-9 _-]{{0,{LOCALE - 1}}}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _RESULT = TypeAdapter(WorkflowResult)
 
@@ -222,9 +223,12 @@ def checked_message(message: str) -> str:
 
 def checked_locale(locale: str) -> str:
     """Returns the language of an answer, nothing for that of the settings; raises ``InvalidField``."""
-    if len(locale) > LOCALE or _CONTROL.search(locale):
-        raise InvalidField("locale", f"must have at most {LOCALE} characters, none of them control ones", len(locale))
-    return _storable("locale", locale)
+    if locale and not _LOCALE.fullmatch(locale):
+        rule = (
+            f"must be a language's code or its English name, of at most {LOCALE} letters, digits, spaces, '_' and '-'"
+        )
+        raise InvalidField("locale", rule, len(locale))
+    return locale
 
 
 def checked_id(workflow_id: str) -> str:

@@ -24,7 +24,7 @@ MessagePattern = described(r"^[^\u0000]*[^\s\u0000][^\u0000]*$")
 Name = Annotated[str, Field(min_length=1, max_length=NAME), NamePattern]
 AgentId = Annotated[str, Field(min_length=1, max_length=128), described(r"^[A-Za-z0-9_-]+$")]
 Message = Annotated[str, Field(min_length=1, max_length=MESSAGE), MessagePattern]
-Locale = Annotated[str, Field(max_length=LOCALE), described(rf"^[^{_OUT}]*$")]
+Locale = Annotated[str, Field(max_length=LOCALE), described(r"^([A-Za-z][A-Za-z0-9 _-]*)?$")]
 
 
 class NewWorkflow(BaseModel):
