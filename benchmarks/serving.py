@@ -33,24 +33,6 @@ ROWS, STATE, FIRST, PAGE = 10_000, 0.5, 0.05, 50
 GIGABYTE, START = 1_000_000_000, 3.0
 
 
-def main(place: str, provider_url: str, port: int) -> None:
-    """Serves a database with one agent, whose model is the provider on loopback."""
-    import uvicorn
-
-    from stretto.configuring.settings import Settings
-    from stretto.server.app import create_app
-
-    chosen = Settings.model_validate(
-        {
-            "agents": {"helper": {"id": "helper", "name": "helper", "llm": {"model": "own:one"}}},
-            "providers": {"own": {"base_url": f"{provider_url}/v1"}},
-            "server": {"max_concurrent_workflows": 1000, "requests_per_minute": 1_000_000},
-        }
-    )
-    app = create_app(chosen, SqlStore(place))
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
-
-
 @dataclass
 class Server:
     """A server in a process of its own."""
@@ -73,7 +55,7 @@ async def server(place: Path, provider_url: str) -> AsyncIterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     began = time.monotonic()
-    command = [sys.executable, "-m", "benchmarks.serving", str(place), provider_url, str(port)]
+    command = [sys.executable, "-m", "benchmarks.serving_server", str(place), provider_url, str(port)]
     environment = {**os.environ, "XDG_CONFIG_HOME": str(place.parent)}
     child = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: ASYNC220  # in no time
     try:
@@ -254,7 +236,3 @@ async def _serving(size: Size) -> list[Figure]:
 def serving(size: Size) -> list[Figure]:
     """Measures the server."""
     return driven(_serving(size))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
