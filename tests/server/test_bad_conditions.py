@@ -75,7 +75,7 @@ async def test_an_execution_whose_disk_fills_up_is_interrupted_and_goes_on_when_
                 while served.house.executions.run(asked["run_id"]) is None:
                     await anyio.lowlevel.checkpoint()
                 while served.house.executions.running:
-                    await anyio.sleep(0.05)
+                    await served.client.get("/healthz")
         with anyio.fail_after(30):
             assert await served.over(asked["run_id"]) == "interrupted"
         told = (await served.client.get(f"/api/workflows/{workflow_id}/executions")).json()[0]
