@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import socket
 import sys
 import time
 import uuid
@@ -20,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from stretto.configuring.settings import Settings
+from stretto.configuring.settings import ServerTable, Settings
 from stretto.core.events import AgentStarted, Event, ModelDelta, RunEnded, RunStarted, StepStarted
 from stretto.core.function import step
 from stretto.core.records import ExecutionRow, WorkflowRow
@@ -28,6 +27,7 @@ from stretto.core.step import Context
 from stretto.server.app import create_app
 from stretto.server.house import House
 from stretto.server.preparation import RETAINED
+from stretto.server.serving import leave_alone_what_is_there, listening
 from stretto.stores.sql import SqlStore
 
 WORKFLOW = "00000000-0000-4000-8000-000000000000"
@@ -141,8 +141,7 @@ async def load(request: Request) -> Response:
 
 async def serve(kind: str, folder: str) -> None:
     """Serves until it is killed, with a database in a folder; prints the port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with listening(ServerTable.model_validate({"port": 0})) as listener:
         async with SqlStore(Path(folder) / "bench.db") as store:
             app: Any = Starlette(routes=[Route("/bare", bare), Route("/load", load, methods=["POST"])])
             if kind == "stretto":
@@ -151,6 +150,7 @@ async def serve(kind: str, folder: str) -> None:
                     app.router.routes.insert(0, Route(path, endpoint))
             config = uvicorn.Config(app, log_config=None, access_log=False)
             server = uvicorn.Server(config)
+            leave_alone_what_is_there()
             print(listener.getsockname()[1], flush=True)
             await server.serve([listener])
 

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from stretto import step
-from stretto.configuring.settings import Settings
+from stretto.configuring.settings import ServerTable, Settings
 from stretto.core.errors import DefinitionError, StoreError
 from stretto.server import first_start as first
 from stretto.server.house import House
@@ -268,3 +268,8 @@ async def test_runs_get_the_grace_time_and_can_then_be_resumed(tmp_path: Path) -
             with anyio.fail_after(20):
                 await begun.wait()
         assert (await store.summary(run_id)).status == "interrupted"
+
+
+def test_small_pieces_are_sent_at_once() -> None:
+    with listening(ServerTable.model_validate({"port": 0})) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # by which asyncio knows where to switch Nagle's algorithm off
