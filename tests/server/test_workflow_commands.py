@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from stretto.core.ledger import Usage
+from stretto.server import executions
 from stretto.testing import Scripted, ScriptedModel
 from tests.server.conftest import Serve, agent
 
@@ -250,3 +251,22 @@ async def test_a_locale_that_is_no_language_is_refused_before_anything_is_kept(s
         body = {"message": "m", "locale": "fr-CA"}
         assert (await served.client.post(f"/api/workflows/{workflow_id}/execute", json=body)).status_code == 200
         assert (await served.client.get("/api/queue")).json() == []
+
+
+async def test_no_more_than_a_thousand_messages_of_a_workflow_wait(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert executions.MOST_QUEUED == 1000
+    monkeypatch.setattr(executions, "MOST_QUEUED", 3)
+    model = ScriptedModel(" ".join(["word"] * 1000), tokens_per_second=20, forever=True)
+    async with serve(models=[model], settings={"server": {"grace": 0.0}}) as served:
+        workflow_id = await served.create()
+        first = await served.ask(workflow_id)
+        await served.heard(first["run_id"], 1)
+        waiting = [await served.ask(workflow_id) for _ in range(3)]
+        path = f"/api/workflows/{workflow_id}/execute/stream"
+        refused = await served.client.post(path, json={"message": "one more"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        await served.ask(await served.create())  # another workflow has a queue of its own
+        assert (await served.client.delete(f"/api/queue/{waiting[0]['run_id']}")).status_code == 204
+        await served.ask(workflow_id)

@@ -32,9 +32,19 @@ from stretto.stores.store import Store
 
 AT_ONCE = 8
 """How many executions run at once for each processor, unless the settings say it: most of them wait for models."""
+MOST_QUEUED = 1000
+"""How many messages of one workflow may wait."""
 OWED = 2.0
 """After so many seconds the server tries again to write what a store did not take."""
 log = logging.getLogger("stretto.server")
+
+
+class QueueFull(StoreError):
+    """A workflow for which very many messages wait takes no more."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"{MOST_QUEUED:,} messages wait for workflow {id!r}; remove some, or wait until they are done")
+        self.id = id
 
 
 class WorkflowGoes(StoreError):
@@ -86,12 +96,16 @@ class Executions:
     async def ask(
         self, workflow_id: str, message: str, agent_id: str, locale: str = "", rerun: Mapping[str, Any] | None = None
     ) -> ExecutionRow:
-        """Queues an execution, and returns when that is on disk; it starts as soon as there is room.
+        """Queues an execution, and returns when that is on disk.
 
-        Raises ``NotKept`` for a workflow that is not there, ``WorkflowGoes``, and ``Stopping``.
+        Raises ``NotKept`` for a workflow that is not there, ``QueueFull``, ``WorkflowGoes``, and ``Stopping``.
         """
         if self._closing:
             raise Stopping
+        if await self._records.executions(
+            workflow_id=workflow_id, statuses=["queued"], limit=1, offset=MOST_QUEUED - 1
+        ):
+            raise QueueFull(workflow_id)
         if self._held[workflow_id]:
             raise WorkflowGoes(workflow_id)
         row = await self._records.add_execution(
