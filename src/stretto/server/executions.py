@@ -96,10 +96,7 @@ class Executions:
     async def ask(
         self, workflow_id: str, message: str, agent_id: str, locale: str = "", rerun: Mapping[str, Any] | None = None
     ) -> ExecutionRow:
-        """Queues an execution, and returns when that is on disk.
-
-        Raises ``NotKept`` for a workflow that is not there, ``QueueFull``, ``WorkflowGoes``, and ``Stopping``.
-        """
+        """Queues an execution, durably; raises ``NotKept``, ``QueueFull``, ``WorkflowGoes`` and ``Stopping``."""
         if self._closing:
             raise Stopping
         if await self._records.executions(
@@ -108,12 +105,11 @@ class Executions:
             raise QueueFull(workflow_id)
         if self._held[workflow_id]:
             raise WorkflowGoes(workflow_id)
-        row = await self._records.add_execution(
-            ExecutionRow(
-                run_id=uuid.uuid4().hex, workflow_id=workflow_id, message=message, agent_id=agent_id, locale=locale,
-                created_at=time.time(), rerun=rerun,
-            )
+        asked = ExecutionRow(
+            run_id=uuid.uuid4().hex, workflow_id=workflow_id, message=message, agent_id=agent_id, locale=locale,
+            created_at=time.time(), rerun=rerun,
         )  # fmt: skip
+        row = await self._records.add_execution(asked)
         if self._held[workflow_id]:  # since it was asked for
             with suppress(StoreError):
                 await self._records.delete_execution(row.run_id)
