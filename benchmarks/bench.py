@@ -33,7 +33,6 @@ BENCHMARKS = {
     "models": "benchmarks.models:models",
     "streaming": "benchmarks.streaming:streaming",
     "serving": "benchmarks.serving:serving",
-    "large_database": "benchmarks.large_database:large_database",
 }
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
