@@ -24,7 +24,8 @@ from tests.server import crashing
 from tests.server.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 100
+KILLS = 50
+"""How often each of the two servers is killed."""
 WORKFLOWS = 6
 LAST = 120.0
 """How long what was asked for may take in the end (seconds)."""
@@ -167,5 +168,6 @@ async def hold(victim: Victim) -> None:
             ] * len(wanted)
 
 
-def test_a_server_that_is_killed_anywhere_loses_nothing(victim: Victim) -> None:
+@pytest.mark.parametrize("place", ["one", "another"])  # beside each other, where there is more than one processor
+def test_a_server_that_is_killed_anywhere_loses_nothing(victim: Victim, place: str) -> None:
     asyncio.run(hold(victim))
