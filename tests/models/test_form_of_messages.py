@@ -35,7 +35,11 @@ from stretto.models.messages import (
 
 CALLS = some.lists(some.builds(ToolCall, some.text(), some.text(), some.text()), max_size=3)
 VALUES = some.recursive(
-    some.none() | some.booleans() | some.integers(-(2**53), 2**53) | some.floats(allow_nan=False) | some.text(),
+    some.none()
+    | some.booleans()
+    | some.integers(-(2**53), 2**53)
+    | some.floats(allow_nan=False, allow_infinity=False)
+    | some.text(),  # JSON knows neither
     lambda each: some.lists(each, max_size=3) | some.dictionaries(some.text(), each, max_size=3),
     max_leaves=6,
 )

@@ -127,6 +127,21 @@ def test_circles_that_share_operations_are_told_once() -> None:
     assert plan.done
 
 
+def test_nobody_passes_a_circle_that_waits_for_a_resource() -> None:
+    plan = GrowingPlan()
+    for operation in (
+        made("first", writes=("f",)), made("a", "b", writes=("f",)), made("b", writes=("f",)),
+        made("last", writes=("f",)),
+    ):  # fmt: skip
+        plan.add(operation)
+    assert ids(plan.take_ready()) == ["first"]
+    plan.close()  # b comes behind a, which needs it
+    assert plan.take_ready() == []
+    plan.complete("first", 1)
+    assert sorted(ids([operation for operation, _ in plan.take_skipped()])) == ["a", "b"]
+    assert ids(plan.take_ready()) == ["last"]
+
+
 def test_what_contradicts_is_refused_and_the_plan_stays_as_it_was() -> None:
     plan = GrowingPlan()
     plan.add(made("a"))

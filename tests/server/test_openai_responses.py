@@ -245,9 +245,10 @@ async def test_an_agent_that_stops_at_a_limit_is_incomplete(serve):
 async def test_a_client_that_goes_cancels_its_response(serve):
     STARTED.clear()
     async with asking(serve) as (responses, _, served):
-        async for event in await responses.create(model="workflow/slow", input="x", stream=True):
-            if event.type == "response.in_progress":
-                break
+        async with await responses.create(model="workflow/slow", input="x", stream=True) as stream:
+            async for event in stream:
+                if event.type == "response.in_progress":
+                    break
         with anyio.fail_after(20):
             while served.house.executions.running:  # noqa: ASYNC110
                 await anyio.sleep(0.02)

@@ -107,6 +107,7 @@ class GrowingPlan:
     def _cut(self, circle: CyclicDependency) -> None:
         """Dooms those in a circle, and lets them wait for each other no more; what else they wait for still counts."""
         inside = dict.fromkeys(circle.path)
+        self._wait_alike(inside)
         for id in inside:
             self._doomed[id] = Ending("failed", str(circle), blocked=True, root=id)
             for edge in [edge for edge in self._outgoing[id] if edge.target in inside]:
@@ -115,6 +116,15 @@ class GrowingPlan:
         for id in inside:
             if id not in self.ended:
                 self._settle(id)
+
+    def _wait_alike(self, inside: Mapping[str, None]) -> None:
+        """Has all in a circle wait for what one of them waits for: who comes behind them would pass it otherwise."""
+        outside = [id for id in self.operations if id not in self.ended and id not in inside]
+        for edge in [edge for id in outside for edge in self._outgoing[id] if edge.target in inside]:
+            known = {other.target for other in self._outgoing[edge.origin]}
+            for id in inside:
+                if id not in known:
+                    self._wait(Edge(edge.origin, id, edge.kind, edge.about))
 
     def _circle(self) -> CyclicDependency | None:
         """Returns a circle among those that wait, as the error that names it."""
