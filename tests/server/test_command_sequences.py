@@ -157,5 +157,5 @@ class Commands(RuleBasedStateMachine):
 
 TestCommands = Commands.TestCase
 TestCommands.settings = settings(
-    max_examples=6, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=4, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
 )
