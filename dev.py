@@ -222,7 +222,7 @@ def test() -> list[str]:
     report = ROOT / ".coverage-report.json"
     report.unlink(missing_ok=True)
     cover = ("--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-report=json:{report}")
-    workers = str(min(8, 2 * (os.cpu_count() or 1)))  # twice: many tests wait for disks, clocks and other processes
+    workers = str(min(4, (os.cpu_count() or 1) + 1))  # one more: many tests wait for disks and for other processes
     if not sh(PY, "-m", "pytest", "-q", "-n", workers, "--dist", "worksteal", *cover):
         failed.append("pytest")
     if not report.is_file() or not coverage_gate(report):
