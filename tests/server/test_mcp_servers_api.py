@@ -8,13 +8,12 @@ from typing import Any
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from keyring.backends import fail
-from keyring.errors import PasswordDeleteError
 
 from stretto.configuring.kept_servers import holds_key, is_secret, variables_of
 from stretto.tools.mcp.servers import McpServers
 from tests.server.conftest import Serve, agent
+from tests.server.keyrings import Drawer
 
 pytestmark = pytest.mark.anyio
 
@@ -33,26 +32,6 @@ SECRET = "s3cr3t-that-nobody-may-see"
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-class Drawer(KeyringBackend):
-    """A keyring in memory."""
-
-    priority = 1  # type: ignore[assignment]  # the library declares it as a property of the class
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: dict[str, str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.held.get(username)
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.held[username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        if self.held.pop(username, None) is None:
-            raise PasswordDeleteError("not there")
 
 
 @pytest.fixture

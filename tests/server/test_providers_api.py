@@ -6,37 +6,17 @@ from typing import Any
 import httpx2
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from keyring.backends import fail
-from keyring.errors import PasswordDeleteError
 
 from stretto.core.archive import Document
 from stretto.stores.memory import MemoryStore
 from tests.models.loopback import Loopback
 from tests.server.conftest import Serve
+from tests.server.keyrings import Drawer
 
 pytestmark = pytest.mark.anyio
 KEY, OTHER = "sk-kept-in-the-keyring-0123456789", "sk-wrong-in-the-keyring-0123456789"
 TOKEN = "a-token-that-nobody-guesses-0123"
-
-
-class Drawer(KeyringBackend):
-    """A keyring in memory."""
-
-    priority = 1.0  # type: ignore[assignment]  # a property of the class there
-
-    def __init__(self) -> None:
-        self.held: dict[str, str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.held.get(username)
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.held[username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        if self.held.pop(username, None) is None:
-            raise PasswordDeleteError("none")
 
 
 @pytest.fixture
