@@ -20,10 +20,14 @@ class Background:
     """Serves a database until the block ends; ``url`` says where."""
 
     def __init__(
-        self, place: Path, settings: Mapping[str, Any] | None = None, steps: Mapping[str, Step[Any, Any]] | None = None
+        self,
+        place: Path,
+        settings: Mapping[str, Any] | None = None,
+        steps: Mapping[str, Step[Any, Any]] | None = None,
+        port: int | None = None,
     ) -> None:
         self._settings = Settings.model_validate({"agents": {"helper": agent()}, **(settings or {})})
-        self._place, self._steps = place, steps
+        self._place, self._steps, self._port = place, steps, port
         self._ready: Future[tuple[str, House]] = Future()
         self._thread = threading.Thread(target=self._run, name="server")
 
@@ -35,7 +39,7 @@ class Background:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(60)
         assert not self._thread.is_alive()
 
@@ -48,9 +52,9 @@ class Background:
             self._ready.set_exception(error)
 
     async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with SqlStore(self._place) as store:
             app = create_app(self._settings, store, self._steps)
-            async with listening(app, free_port()) as url:
+            async with listening(app, self._port or free_port()) as url:
                 self._ready.set_result((url, app.state.house))
                 await self._stop.wait()

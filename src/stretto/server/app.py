@@ -75,4 +75,5 @@ def create_app(chosen: Settings, store: Store, steps: Mapping[str, Step[Any, Any
     install_safety(app, chosen.server)
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.append(front.page)
     return app

@@ -21,14 +21,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stretto.configuring.settings import ServerTable
 from stretto.core.errors import DefinitionError
 from stretto.server.envelope import Envelope
+from stretto.server.page import is_of_the_page
 from stretto.server.problems import Problem, problem_answer
 from stretto.server.request_ids import HEADER
 from stretto.server.safety_rates import Rates
 from stretto.server.safety_tokens import COOKIE, Token, bearer_of, session_of
 
 HEALTH = frozenset({"/healthz", "/readyz"})
-OPEN = HEALTH | {"/", "/docs", "/openapi.json", "/api/session", "/favicon.ico"}
-"""What may be asked without the token: nothing that tells of runs."""
+OPEN = HEALTH | {"/docs", "/openapi.json", "/api/session"}
+"""What may be asked without the token, beside the page as it was built: nothing that tells of runs."""
 OPEN_FOLDER = "/assets/"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_BODY = 32_768
@@ -137,11 +138,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers, client = Headers(scope=scope), client_of(scope)
-        problem = self._rate(client) or self._entry(scope["path"], headers, client) or self._change(scope, headers)
+        problem = self._rate(client) or self._entry(scope, headers, client) or self._change(scope, headers)
         if problem is not None:
             await refuse(problem, scope, receive, send)
         elif "transfer-encoding" in headers:
-            counted = RequestBodyLimitMiddleware(self._app, max_body_size=self._most(scope["path"]))
+            counted = RequestBodyLimitMiddleware(self._app, max_body_size=self._most(scope))
             await counted(scope, BodyInTime(receive), send)
         else:
             await self._app(scope, BodyInTime(receive) if "content-length" in headers else receive, send)
@@ -153,9 +154,9 @@ class Gate:
         told = f"more than {self._safety.settings.requests_per_minute} requests a minute; ask again in {wait} s"
         return Problem(429, "too_many_requests", told, {"retry-after": str(wait)})
 
-    def _entry(self, path: str, headers: Headers, client: str) -> Problem | None:
+    def _entry(self, scope: Scope, headers: Headers, client: str) -> Problem | None:
         token = self._safety.token
-        if not token.needed or _is_open(path):
+        if not token.needed or _is_open(scope):
             return None
         given = bearer_of(headers.getlist("authorization"))
         if given is None:
@@ -177,7 +178,7 @@ class Gate:
             told = "the server is stopping and takes nothing more; ask again when it is back"
             return Problem(503, "stopping", told, {"retry-after": "5", "connection": "close"})
         length, kind = headers.get("content-length", "0"), headers.get("content-type")
-        most = self._most(scope["path"])
+        most = self._most(scope)
         if length.isdigit() and int(length) > most:
             told = f"the body has {int(length):,} bytes, and at most {most:,} are taken"
             return Problem(413, "too_large", told, {"connection": "close"})
@@ -187,10 +188,10 @@ class Gate:
             return Problem(415, "unsupported_media_type", f"the body {said}; send Content-Type: application/json")
         return None
 
-    def _most(self, path: str) -> int:
+    def _most(self, scope: Scope) -> int:
         """Returns how large a body may be (bytes)."""
         most = self._safety.settings.max_body
-        return min(most, OPEN_BODY) if self._safety.token.needed and _is_open(path) else most
+        return min(most, OPEN_BODY) if self._safety.token.needed and _is_open(scope) else most
 
 
 class BodyInTime:
@@ -236,8 +237,12 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
     await problem_answer(scope, problem.status, problem.code, problem.detail, headers=headers)(scope, receive, send)
 
 
-def _is_open(path: str) -> bool:
-    return path in OPEN or path.startswith(OPEN_FOLDER)
+def _is_open(scope: Scope) -> bool:
+    """Says whether anybody may ask this; the page is read only, and its paths are those that the router compares."""
+    path = str(scope["path"])
+    if path in OPEN or path.startswith(OPEN_FOLDER):
+        return True
+    return scope["method"] in ("GET", "HEAD") and is_of_the_page(scope)
 
 
 def _is_from_elsewhere(headers: Headers) -> bool:

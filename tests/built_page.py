@@ -1,0 +1,20 @@
+"""Has the page of this checkout built once, whoever needs it first."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+
+import hatch_build
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def built_page() -> Path:
+    """Returns the folder of the page that the sources describe; builds it when they have changed."""
+    mark = hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:16]
+    with FileLock(Path(tempfile.gettempdir()) / f"stretto-page-{mark}.lock", timeout=300):
+        found = hatch_build.build(REPOSITORY)
+    assert found in ("fresh", "built"), "Node.js 20.19 or newer with npm is needed to build the page"
+    return REPOSITORY / hatch_build.PAGE
