@@ -220,10 +220,8 @@ def critical_path(source: Source) -> tuple[Span, ...]:
 
 def _deciding(parent: Span, now: float) -> list[Span]:
     """Returns the children that decided a span's end, the last one first."""
-    ran = [one for one in parent.children if _extent_known(one)]
-    if parent.status != "cancelled":
-        ran = [one for one in ran if one.status != "cancelled"] or ran
-    bounds = [(*_extent(one, now), index) for index, one in enumerate(ran)]
+    ran = deciders(parent)
+    bounds = [(*extent_of(one, now), index) for index, one in enumerate(ran)]
     bounds.sort(key=lambda bound: (bound[1], bound[0]), reverse=True)
     chosen: list[Span] = []
     cursor = float("inf")
@@ -234,16 +232,31 @@ def _deciding(parent: Span, now: float) -> list[Span]:
     return chosen
 
 
+def deciders(parent: Span) -> list[Span]:
+    """Returns the children that may have decided a span's end: those that ran and were not cancelled by another."""
+    ran = [one for one in parent.children if _extent_known(one)]
+    if parent.status != "cancelled":
+        ran = [one for one in ran if one.status != "cancelled"] or ran
+    return ran
+
+
 def _extent_known(span: Span) -> bool:
     return span.start is not None or bool(span.earlier) or bool(span.children)
 
 
-def _extent(span: Span, now: float) -> tuple[float, float]:
+class Extent(NamedTuple):
+    """When a span first began and last ended (seconds since the run began)."""
+
+    start: float
+    end: float
+
+
+def extent_of(span: Span, now: float) -> Extent:
     """Returns when a span first began and last ended; one that only its children tell of spans theirs."""
     if span.start is not None and not span.earlier:
-        return span.start, max(now, span.start) if span.end is None else span.end
+        return Extent(span.start, max(now, span.start) if span.end is None else span.end)
     executions = span.executions(now)
     if executions:
-        return executions[0].start, executions[-1].end
-    known = [_extent(child, now) for child in span.children if _extent_known(child)]
-    return (min(start for start, _ in known), max(end for _, end in known)) if known else (0.0, 0.0)
+        return Extent(executions[0].start, executions[-1].end)
+    known = [extent_of(child, now) for child in span.children if _extent_known(child)]
+    return Extent(min(start for start, _ in known), max(end for _, end in known)) if known else Extent(0.0, 0.0)

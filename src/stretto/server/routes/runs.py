@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from stretto.monitoring.metrics import measure
 from stretto.monitoring.spans import Span, SpanFold, Status
-from stretto.server import run_reading
+from stretto.server import run_reading, timelines
 from stretto.server.dependencies import Here, Limit, Line, Offset, Page
 from stretto.server.preparation import LABEL
 from stretto.server.problems import Problem, answers
@@ -29,6 +29,7 @@ from stretto.server.run_views import (
     run_metrics,
     span_of,
 )
+from stretto.server.timeline_forms import Timeline
 from stretto.stores.questions import unanswered
 from stretto.stores.summary import Status as RunStatus
 
@@ -130,6 +131,15 @@ async def list_run_spans(
         return Page[SpanItem](items=items, total=len(found), limit=limit, offset=offset)
 
     return await run_reading.folded(house, run_id, draw)
+
+
+@router.get(
+    "/{run_id}/timeline", operation_id="load_run_timeline", summary="Load the timeline of a run",
+    response_model=Timeline, responses=answers(404),
+)  # fmt: skip
+async def load_run_timeline(house: Here, run_id: AnyRun) -> Response:
+    """Tells all steps of a run in the order of the tree, with its figures; `span_update` events go on from there."""
+    return Response(await timelines.timeline_json(house, run_id), media_type="application/json")
 
 
 @router.get(

@@ -1,0 +1,273 @@
+"""Tells a run's spans as rows of a timeline: all of them, or those that changed since they were told last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from stretto.core import events as core
+from stretto.core.events import Event, Path
+from stretto.monitoring.metrics import end_of, measure
+from stretto.monitoring.slack import own_times, slacks
+from stretto.monitoring.spans import Span, SpanFold
+
+LONGEST_ERROR = 200
+"""How many characters of an error a row tells."""
+KINDS = frozenset(
+    {
+        "run_started", "run_resumed", "run_ended", "step_started", "step_completed", "step_failed", "step_timed_out",
+        "step_cancelled", "step_skipped", "step_retrying", "step_abandoned", "step_undone", "asked", "answered",
+        "model_used", "agent_started",
+    }
+)  # fmt: skip
+"""The kinds of events that rows are made of; the others are passed over."""
+
+
+class _Part(NamedTuple):
+    """What a span adds to the figures of a run that goes on."""
+
+    operations: int = 0
+    work: float = 0.0
+    running: int = 0
+    since: float = 0.0
+    failures: int = 0
+    queued: float = 0.0
+
+
+class TimelineFold(SpanFold):
+    """The spans of a run and the agents that they belong to; ``changed`` are those not told yet, by path.
+
+    ``seq`` is how many events were fed. Feeding is O(1) per event, as it is below, and so is telling per span.
+    """
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.changed: dict[Path, Span] = {}
+        self.agents: dict[Path, str] = {}
+        self._alone: dict[Path, Span] = {}
+        self._together: set[Path] = set()
+        self._parts: dict[Path, _Part] = {}
+        self._stale: dict[Path, Span] = {}
+        self._total = _Part()
+        super().__init__()
+        self._take[core.AgentStarted] = self._agent_started
+
+    def feed(self, event: Event) -> None:
+        """Takes one event."""
+        self.seq += 1
+        if event.kind not in KINDS:
+            self.now = max(self.now, event.at)
+            return
+        super().feed(event)
+        span = self.spans.get(event.path)
+        if span is not None:
+            self._changes(span)
+
+    def span(self, path: Path) -> Span:
+        """Returns the span of a path, made (with those above it) when the log had not named it yet."""
+        known = len(self.spans)
+        found = super().span(path)
+        if len(self.spans) > known:
+            self._changes(found)
+            if (above := found.parent) is not None and len(above.children) == 1:
+                self._changes(above)
+                self._alone.pop(above.path, None)
+                self._together.discard(above.path)
+        return found
+
+    def _changes(self, span: Span) -> None:
+        if span is not self.root:
+            self.changed[span.path] = self._stale[span.path] = span
+
+    def _run_resumed(self, event: core.RunResumed) -> None:
+        for span in self.live():
+            self._changes(span)
+        self._alone.clear()
+        super()._run_resumed(event)
+
+    def _started(self, event: core.StepStarted) -> None:
+        super()._started(event)
+        span = self.spans[event.path]
+        if not span.children:
+            self._alone[span.path] = span
+            if len(self._alone) > 1:
+                self._together.update(islice(reversed(self._alone), 2) if len(self._alone) == 2 else (span.path,))
+
+    def _end(self, event: Event, status: Any) -> Span:
+        self._alone.pop(event.path, None)
+        return super()._end(event, status)
+
+    def _was_answered(self, event: core.Answered) -> None:
+        if (span := self._asked.get(event.request_id)) is not None:
+            self._changes(span)
+        super()._was_answered(event)
+
+    def _model_used(self, event: core.ModelUsed) -> None:
+        super()._model_used(event)
+        span: Span | None = self.spans.get(event.path)
+        while span is not None:
+            self._changes(span)
+            span = span.parent
+
+    def _agent_started(self, event: core.AgentStarted) -> None:
+        if self.agents.get(event.path) == event.agent_id:
+            return
+        self.agents[event.path] = event.agent_id
+        below = [span for span in (self.spans.get(event.path),) if span is not None]
+        while below:
+            span = below.pop()
+            self._changes(span)
+            below += span.children
+
+    # -- what is told --------------------------------------------------------------------------------------------------
+
+    def agent_of(self, span: Span | None) -> str | None:
+        """Returns the id of the agent that a span belongs to: the nearest one at it or above it."""
+        while span is not None:
+            if span.path in self.agents:
+                return self.agents[span.path]
+            span = span.parent
+        return None
+
+    def changes(self, most: int) -> list[dict[str, Any]]:
+        """Returns the rows of at most so many spans that have changed, those that changed first, and forgets that."""
+        found = list(islice(self.changed.values(), most))
+        for span in found:
+            del self.changed[span.path]
+        return [row_of(span, self.agent_of(span)) for span in found]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the rows of all spans in the order of the tree, siblings by their start; those of a run that has
+        ended with what decided its end."""
+        ordered = list(self._in_order())
+        found = [row_of(span, agent) for span, agent in ordered]
+        if self.is_over:
+            figures = measure(self)
+            critical, spare, own = set(figures.critical_path), slacks(self), own_times(self)
+            batches = {path: place for place, batch in enumerate(figures.parallel_batches) for path in batch.operations}
+            for row, (span, _) in zip(found, ordered, strict=True):
+                path = span.path
+                slack = spare.get(path)
+                row["self_ms"] = milliseconds(own[path])
+                row["slack_ms"] = None if slack is None else milliseconds(slack)
+                row["critical"], row["batch"] = path in critical, batches.get(path)
+        return found
+
+    def _in_order(self) -> Iterator[tuple[Span, str | None]]:
+        waiting = [(self.root, self.agents.get(""))]
+        while waiting:
+            span, agent = waiting.pop()
+            if span is not self.root:
+                yield span, agent
+            if span.children:
+                below = sorted(span.children, key=_begun)
+                waiting += [(each, self.agents.get(each.path, agent)) for each in reversed(below)]
+
+    def summary(self) -> dict[str, Any]:
+        """Returns the figures of the run: measured when it has ended, counted up while it goes on."""
+        spent = self.root.spent
+        told: dict[str, Any] = {
+            "tokens_input": 0 if spent is None else spent.input_tokens,
+            "tokens_output": 0 if spent is None else spent.output_tokens,
+            "cost": None if spent is None else spent.cost,
+        }
+        return told | (self._measured() if self.is_over else self._counted())
+
+    def _measured(self) -> dict[str, Any]:
+        found = measure(self)
+        return {
+            "wall_ms": milliseconds(found.total_duration), "work_ms": milliseconds(found.work),
+            "operations": found.operations, "running": 0, "failures": found.failures,
+            "parallelization_ratio": found.parallelization_ratio, "speedup_factor": found.speedup_factor,
+            "critical_path": list(found.critical_path), "bottleneck": found.bottleneck,
+            "bottleneck_share": found.bottleneck_share, "queue_ms": milliseconds(found.total_queue_time),
+        }  # fmt: skip
+
+    def _counted(self) -> dict[str, Any]:
+        total = self._total
+        for path, span in self._stale.items():
+            old, new = self._parts.get(path, _Part()), _part_of(span)
+            self._parts[path] = new
+            total = _Part(*(whole - before + after for whole, before, after in zip(total, old, new, strict=True)))
+        self._stale.clear()
+        self._total = total
+        wall = end_of(self) - (self.root.start or 0.0)
+        work = total.work + total.running * self.now - total.since
+        return {
+            "wall_ms": milliseconds(wall), "work_ms": milliseconds(work), "operations": total.operations,
+            "running": total.running, "failures": total.failures,
+            "parallelization_ratio": len(self._together) / total.operations if total.operations else 0.0,
+            "speedup_factor": work / wall if wall > 0 else 1.0, "critical_path": [], "bottleneck": None,
+            "bottleneck_share": 0.0, "queue_ms": milliseconds(total.queued),
+        }  # fmt: skip
+
+
+def milliseconds(seconds: float) -> float:
+    """Returns seconds as milliseconds, to the microsecond."""
+    return round(seconds * 1e3, 3)
+
+
+def _begun(span: Span) -> tuple[bool, float]:
+    executions = span.executions(0.0)
+    return (False, milliseconds(executions[0].start)) if executions else (True, 0.0)
+
+
+def _part_of(span: Span) -> _Part:
+    if span.children or (span.start is None and not span.earlier):
+        return _Part(queued=span.queued)
+    live = span.start if span.is_live else None
+    before = sum(one.end - one.start for one in span.earlier) if live is not None else span.duration(0.0)
+    bad = span.status in ("failed", "timed_out")
+    return _Part(1, before, int(live is not None), live or 0.0, int(bad), span.queued)
+
+
+def row_of(span: Span, agent: str | None) -> dict[str, Any]:
+    """Returns a span as a row: ``TimelineSpan`` of the server says what its fields are."""
+    executions, spent, error = span.executions(0.0), span.spent, _error(span)
+    return {
+        "path": sendable(span.path), "parent": "" if span.parent is None else sendable(span.parent.path),
+        "name": sendable(span.name), "kind": span.kind, "status": "waiting" if span.question else span.status,
+        "start_ms": milliseconds(executions[0].start) if executions else None,
+        "end_ms": milliseconds(executions[-1].end) if executions and not span.is_live else None,
+        "queued_ms": milliseconds(span.queued), "self_ms": None, "slack_ms": None, "critical": False, "batch": None,
+        "attempts": span.attempts, "tries": tries_of(span) if span.earlier or span.retries else [],
+        "agent": None if agent is None else sendable(agent),
+        "tokens": 0 if spent is None else spent.input_tokens + spent.output_tokens,
+        "cost": None if spent is None else spent.cost, "error": error and sendable(error), "source": span.source,
+    }  # fmt: skip
+
+
+def _error(span: Span) -> str | None:
+    if span.error is not None:
+        text = span.error.message or span.error.type
+    elif span.status in ("timed_out", "abandoned"):
+        text = span.reason
+    else:
+        return None
+    return text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"
+
+
+def tries_of(span: Span) -> list[dict[str, Any]]:
+    """Returns each attempt of a step, with when it began and ended and how; none when there was only one."""
+    found: list[dict[str, Any]] = []
+    executions = span.executions(float("inf"))
+    for place, (start, end) in enumerate(executions):
+        last = place == len(executions) - 1 and span.start is not None
+        begun = start
+        for retry in span.retries:
+            if start <= retry.at <= end and retry.at >= begun:
+                found.append(_try(begun, retry.at, "failed"))
+                begun = min(end, retry.at + retry.wait)
+        found.append(_try(begun, end, span.status if last else "cancelled"))
+    return found if len(found) > 1 else []
+
+
+def _try(start: float, end: float, status: str) -> dict[str, Any]:
+    ended = None if end == float("inf") else milliseconds(end)
+    return {"start_ms": milliseconds(start), "end_ms": ended, "status": status}
+
+
+def sendable(text: str) -> str:
+    """Returns a text that is Unicode: half a pair in it becomes ``?``."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
