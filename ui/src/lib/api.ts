@@ -1,0 +1,77 @@
+/** The server's operations, typed from its own description; what it refuses is thrown as an error that knows why. */
+import createClient from 'openapi-fetch';
+import type { FieldProblem, paths, ProblemDetails } from '$types/api';
+
+/** The address below which the server stands, without a slash at the end. */
+export const ROOT = new URL('.', document.baseURI).pathname.replace(/\/$/, '');
+
+/** Says what the server refused, or that it could not be reached (`status` 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+    readonly fields: readonly FieldProblem[] = [],
+    readonly requestId = '',
+  ) {
+    super(detail);
+    this.name = 'ApiError';
+  }
+
+  /** Whether the same request may succeed later without being changed. */
+  get passing(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+type Listener = (error: ApiError) => void;
+const listeners = new Set<Listener>();
+
+/** Calls a function with every refusal, and returns how to stop; the frame shows the login form on 401. */
+export function onRefused(listener: Listener): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+async function asked(request: Request): Promise<Response> {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'unreachable', 'The server does not answer.');
+  }
+}
+
+export const api = createClient<paths>({ baseUrl: ROOT, fetch: asked, credentials: 'same-origin' });
+
+/** Returns the body of an answer; throws `ApiError` for a refusal. */
+export async function call<T>(
+  answer: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<T> {
+  let found: { data?: T; error?: unknown; response: Response };
+  try {
+    found = await answer;
+  } catch (error) {
+    if (error instanceof ApiError) tell(error);
+    throw error instanceof SyntaxError
+      ? new ApiError(0, 'unreadable', 'The answer of the server was cut.')
+      : error;
+  }
+  if (found.response.ok) return found.data as T;
+  const problem = (
+    typeof found.error === 'object' && found.error ? found.error : {}
+  ) as Partial<ProblemDetails>;
+  const refusal = new ApiError(
+    found.response.status,
+    problem.code ?? 'http',
+    problem.detail ?? `The server answered ${found.response.status} ${found.response.statusText}`.trim(),
+    problem.errors ?? [],
+    problem.request_id ?? found.response.headers.get('x-request-id') ?? '',
+  );
+  tell(refusal);
+  throw refusal;
+}
+
+function tell(refusal: ApiError): void {
+  for (const listener of listeners) listener(refusal);
+}

@@ -1,0 +1,29 @@
+/** What the page says when something goes wrong, and what may be done. */
+import { area } from './area.svelte';
+
+export const problems = area(
+  {
+    unexpected: 'The page could not do that',
+    unreachable: 'The server does not answer',
+    unauthorized: 'The server asks for its token',
+    notFound: 'It is not there any more',
+    conflict: 'It does not fit what is there now',
+    tooLarge: 'That is more than the server takes',
+    refused: 'The server does not take these values',
+    tooMany: 'Too many requests; wait a moment',
+    failed: 'The server failed',
+    request: 'Request',
+  },
+  {
+    unexpected: 'La page n’a pas pu le faire',
+    unreachable: 'Le serveur ne répond pas',
+    unauthorized: 'Le serveur demande son jeton',
+    notFound: 'Cela n’existe plus',
+    conflict: 'Cela ne va pas avec l’état actuel',
+    tooLarge: 'C’est plus que ce que le serveur accepte',
+    refused: 'Le serveur refuse ces valeurs',
+    tooMany: 'Trop de requêtes ; patientez un instant',
+    failed: 'Le serveur a échoué',
+    request: 'Requête',
+  },
+);

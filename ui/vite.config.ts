@@ -1,0 +1,29 @@
+/** How the page is built: one entry, the shared worker beside it, and lazy screens. */
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { svelteTesting } from '@testing-library/svelte/vite';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const here = (folder: string) => fileURLToPath(new URL(folder, import.meta.url));
+
+export default defineConfig({
+  base: './',
+  resolve: { alias: { $lib: here('./src/lib'), $types: here('./src/types') } },
+  plugins: [svelte(), svelteTesting()],
+  build: {
+    target: 'es2022',
+    outDir: '../src/stretto/server/static',
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+    modulePreload: { polyfill: false },
+  },
+  worker: { format: 'es' },
+  server: { port: 5173, strictPort: true, proxy: { '/api': 'http://127.0.0.1:8400' } },
+  test: {
+    environment: 'jsdom',
+    setupFiles: ['./vitest.setup.ts'],
+    include: ['src/**/*.test.ts'],
+    pool: 'threads',
+  },
+});
