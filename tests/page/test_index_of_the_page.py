@@ -9,7 +9,7 @@ def test_the_page_opens_at_its_root(page, page_server):
     answer = page.goto(page_server.url)
     assert answer.status == 200
     page.locator("#app > *").first.wait_for()
-    assert page.title().startswith("Stretto") or "Stretto" in page.title()
+    assert "Stretto" in page.title()
 
 
 def test_a_deep_link_finds_what_it_loads(page, page_server):
@@ -32,5 +32,4 @@ def test_a_page_that_is_not_built_says_how_to_build_it(page, page_server, theme,
     assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") == (theme == "dark")
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == {"dark": "rgb(15, 18, 22)", "light": "rgb(255, 255, 255)"}[theme]
-    page.get_by_role("link", name="the operations").click()
-    page.get_by_role("heading", name="Operations").wait_for()
+    assert page.get_by_role("link", name="the operations").get_attribute("href") == "/docs"

@@ -1,4 +1,4 @@
-"""The pages of a server in a real browser: the index, the list of operations, and the way in with a token."""
+"""The list of operations in a real browser, and what it is made of."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, async_playwright
 
 from stretto.server.operations_page import operations_page
 from tests.server.conftest import Serve
@@ -30,51 +30,6 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
         yield browser
         await browser.close()
-
-
-def complaints(page: Page) -> list[str]:
-    """Gathers what a page's scripts and its policy complain about."""
-    found: list[str] = []
-    page.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("requestfailed", lambda request: found.append(f"{request.url}: {request.failure}"))
-    return found
-
-
-async def test_the_index_shows_state_and_workflows_in_light_and_dark(serve: Serve, browser: Browser) -> None:
-    async with serve() as served:
-        await served.create(name="<b>not bold</b> & café")
-        grounds = set()
-        for scheme in ("light", "dark"):
-            page = await browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 800})
-            found = complaints(page)
-            await page.goto(served.url)
-            await page.get_by_role("link", name="<b>not bold</b> & café").wait_for()
-            assert await page.locator("#state").inner_text() == "ready"
-            assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-            grounds.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
-            hosts = await page.evaluate("performance.getEntriesByType('resource').map(each => new URL(each.name).host)")
-            assert set(hosts) == {served.url.removeprefix("http://")}
-            assert found == []
-            await page.close()
-        assert len(grounds) == 2
-
-
-async def test_a_browser_is_let_in_through_the_form(serve: Serve, browser: Browser) -> None:
-    async with serve(settings={"server": {"token": TOKEN}}) as served:
-        page = await browser.new_page()
-        await page.goto(served.url)
-        await page.get_by_role("textbox", name="Token").fill("wrong")
-        await page.keyboard.press("Enter")
-        await page.get_by_text("the token is wrong").wait_for()
-        assert not await page.locator("#workflows").is_visible()
-        await page.get_by_role("textbox", name="Token").fill(TOKEN)
-        await page.get_by_role("button").click()
-        await page.get_by_text("There are none yet.").wait_for()
-        (cookie,) = await page.context.cookies()
-        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
-        assert await page.evaluate("document.cookie") == ""
-        await page.close()
 
 
 async def test_every_operation_is_listed_without_any_script(serve: Serve, browser: Browser) -> None:

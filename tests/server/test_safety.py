@@ -34,7 +34,7 @@ def told(answer: httpx2.Response, status: int, code: str) -> str:
 
 async def test_every_answer_bears_the_headers_that_keep_browsers_careful(serve: Serve) -> None:
     async with serve() as served:
-        for path in ("/", "/healthz", "/api/workflows", "/api/nothing", "/openapi.json", "/docs"):
+        for path in ("/healthz", "/api/workflows", "/api/nothing", "/openapi.json", "/docs"):
             headers = (await served.client.get(path)).headers
             policy = headers["content-security-policy"]
             assert "default-src 'none'" in policy
@@ -203,8 +203,13 @@ async def test_nothing_of_runs_is_told_without_the_token(serve: Serve) -> None:
                 assert "a token is needed" in answer.text
                 assert answer.headers["www-authenticate"] == "Bearer"
         told(await served.client.get("/api/nothing"), 401, "unauthorized")
-        for path in ("/", "/docs", "/healthz", "/readyz", "/assets/page.css"):
+        for path in ("/docs", "/healthz", "/readyz", "/assets/page.css"):
             assert (await served.client.get(path)).status_code == 200
+        for path in ("/", "/runs/abc", "/workflows", "/favicon.ico"):  # the page, or how it is built
+            assert (await served.client.get(path)).status_code in (200, 503)
+            told(await served.client.post(path, json={}), 401, "unauthorized")
+        for path in ("/api", "/api/", "/mcp/x", "/ag-ui/x", "/metrics/", "/docs/x", "/.well-known/x"):
+            told(await served.client.get(path), 401, "unauthorized")
 
 
 async def test_the_token_is_taken_from_the_header_and_nowhere_else(serve: Serve) -> None:
@@ -286,8 +291,9 @@ async def test_a_server_without_a_token_opens_no_sessions(serve: Serve) -> None:
 async def test_what_is_not_there_is_told_as_a_problem(serve: Serve) -> None:
     missing = (
         "/api/nothing",
-        "/nothing",
-        "/assets/../app.py",
+        "/api",
+        "/docs/nothing",
+        "/.well-known/oauth-protected-resource",
         "/assets/%2e%2e%2fapp.py",
         "/api/workflows/",
         "/" + "x" * 5000,

@@ -51,7 +51,7 @@ async def test_a_page_of_another_site_cannot_even_ask_without_saying_who_it_is(s
             refused(await served.client.get("/api/memories/stats", headers=headers), 403, "foreign_origin")
             refused(await served.client.get("/mcp", headers=headers), 403, "foreign_origin")
         link = {"sec-fetch-site": site, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
-        assert (await served.client.get("/", headers=link)).status_code == 200
+        assert (await served.client.get("/docs", headers=link)).status_code == 200
         for own in ("same-origin", "none"):
             headers = {"sec-fetch-site": own, "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}
             assert (await served.client.get("/api/workflows", headers=headers)).status_code == 200
