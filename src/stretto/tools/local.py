@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from stretto.core.errors import listed
@@ -13,14 +15,20 @@ from stretto.tools.arguments import Arguments, as_json, merged_schema, operation
 from stretto.tools.tool import Invocation, Tool, ToolFailed, Touches, WrongArguments
 
 
+@cache
+def _parameters(models: tuple[type[Arguments], ...]) -> dict[str, Any]:
+    """Makes the schema of models, once: every server and every agent has these tools."""
+    return schema_of(models[0]) if len(models) == 1 else merged_schema(models)
+
+
 class LocalTool(Tool):
     """Checks arguments against ``models``, one for each operation, or a single one without operations."""
 
     models: Sequence[type[Arguments]]
 
     def __init__(self) -> None:
-        """Makes the schema of the models."""
-        self.parameters = schema_of(self.models[0]) if len(self.models) == 1 else merged_schema(self.models)
+        """Takes the schema of the models."""
+        self.parameters = deepcopy(_parameters(tuple(self.models)))
 
     def parsed(self, arguments: Mapping[str, Any]) -> Arguments:
         """Returns the arguments as the model of their operation; raises ``WrongArguments``.
