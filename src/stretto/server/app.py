@@ -48,7 +48,6 @@ ROUTERS = (
     run_steering.library, agents.router, models.router, providers.router,
     mcp_servers.router, memories.router, prompts.router, settings.router, validations.router, questions.router,
     tasks.router, transfer.router, health.router, session.router, front.router, ag_ui.router, openai.router,
-    mcp.router,
 )  # fmt: skip
 
 
@@ -73,7 +72,8 @@ def create_app(chosen: Settings, store: Store, steps: Mapping[str, Step[Any, Any
     install_problems(app, token=chosen.server.token is not None)
     shape_problems(app, "/v1/", openai_error)
     install_safety(app, chosen.server)
-    for router in ROUTERS:
-        app.include_router(router)
+    for router in ROUTERS:  # to include them would compile every route again, at the first requests of each server
+        app.router.routes.extend(router.routes)
+    app.include_router(mcp.router)  # it begins and ends with the server
     app.router.routes.append(front.page)
     return app
