@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One command for everything: `python3 dev.py run | survey | chat | test | check | bench`; it needs only Python."""
+"""One command for all: `python3 dev.py run | survey | chat | build | test | check | bench`; it needs only Python."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+
+import hatch_build
 
 ROOT = Path(__file__).resolve().parent
 SCRIPTS, EXE = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
@@ -23,10 +27,13 @@ UV_WANTED = "uv>=0.9,<1"
 USAGE = """usage: python3 dev.py run [ARGS]     the server, with the agents that need no key: stretto serve
        python3 dev.py survey [PATH]  the survey example, live in the terminal
        python3 dev.py chat [ARGS]     talk with the surveyor, an agent that needs no key: stretto chat
-       python3 dev.py test           linters, types, tests and the coverage gate
+       python3 dev.py build          the page that the server shows, of ui/; it needs Node.js and nothing of Python
+       python3 dev.py test           linters, types, tests of server and page, and the coverage gate
        python3 dev.py test ARGS...   only pytest, with these arguments
        python3 dev.py check          only linters and types
        python3 dev.py bench          the benchmarks; --quick, --only NAME, --check, --write (the README's table)"""
+PAGE_CHECKS = ("check", "lint")  # npm's names: svelte-check; eslint and prettier
+PAGE_TESTS = ("test",)
 EVERY_BRANCH = ("core", "planning")  # 100 % here, NINETY elsewhere
 NINETY = 90.0
 
@@ -106,39 +113,51 @@ def ensure_environment() -> None:
         must(uv, "venv", "--quiet", "--python", sys.executable, VENV, env=env, otherwise="uv could not make .venv")
     with tempfile.TemporaryDirectory() as folder:
         names = Path(folder) / "requirements.txt"  # names, versions and hashes, no addresses: any index will do
-        export = (uv, "export", "--quiet", "--frozen", "--all-groups", "--all-extras", "--no-emit-project")
+        # without the window of `stretto desktop`: it takes a build with setuptools, and a desktop to show it
+        chosen = ("--all-groups", "--all-extras", "--no-extra", "desktop", "--no-emit-project")
+        export = (uv, "export", "--quiet", "--frozen", *chosen)
         must(*export, "--output-file", names, env=env, otherwise="uv could not read uv.lock")
         # compiled now: where PYTHONDONTWRITEBYTECODE is set, every process would compile all that it imports again
         sync = (uv, "pip", "sync", "--quiet", "--python", PY, "--require-hashes", "--compile-bytecode")
         must(*sync, names, env=env, otherwise="not everything in uv.lock could be installed")
     editable = (uv, "pip", "install", "--quiet", "--python", PY, "--no-deps", "--editable", ROOT)
+    env[hatch_build.ASKED] = "0"  # the page is built by the commands that need it
     must(*editable, env=env, otherwise="stretto itself could not be installed")
     STAMP.write_text(stamp)
+
+
+def apt_install(sentence: str, *packages: str) -> None:
+    """Installs packages of the system where that is allowed, else leaves with a sentence."""
+    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        sys.exit(f"dev.py: {sentence}")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    must("apt-get", "update", "-qq", env=env, otherwise=sentence)
+    must("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, env=env, otherwise=sentence)
 
 
 def ensure_chromium() -> None:
     """Finds the system's Chromium for the tests that look at pages, or installs it where that is allowed."""
     names = ("chromium", "chromium-browser", "google-chrome")
-    if os.environ.get("CHROMIUM_PATH") or any(shutil.which(name) for name in names):
-        return
-    sentence = "Chromium is needed for the browser tests; type: sudo apt-get install -y chromium"
-    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
-        sys.exit(f"dev.py: {sentence}")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    must("apt-get", "update", "-qq", env=env, otherwise=sentence)
-    must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", env=env, otherwise=sentence)
+    if not (os.environ.get("CHROMIUM_PATH") or any(shutil.which(name) for name in names)):
+        apt_install("Chromium is needed for the browser tests; type: sudo apt-get install -y chromium", "chromium")
 
 
 def ensure_postgresql() -> None:
     """Finds PostgreSQL for the tests that start a server of their own, or installs it where that is allowed."""
-    if shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        return
-    sentence = "PostgreSQL is needed for the tests of the stores; type: sudo apt-get install -y postgresql"
-    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
-        sys.exit(f"dev.py: {sentence}")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    must("apt-get", "update", "-qq", env=env, otherwise=sentence)
-    must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql", env=env, otherwise=sentence)
+    if not (shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
+        sentence = "PostgreSQL is needed for the tests of the stores; type: sudo apt-get install -y postgresql"
+        apt_install(sentence, "postgresql")
+
+
+def ensure_node() -> str:
+    """Finds npm with a Node.js that builds the page, or installs both where that is allowed; returns npm."""
+    if not (shutil.which("npm") and shutil.which("node")):
+        sentence = "Node.js 20.19 or newer with npm is needed; type: sudo apt-get install -y nodejs npm"
+        apt_install(sentence, "nodejs", "npm")
+    npm = hatch_build.find_npm()
+    if npm is None:
+        sys.exit("dev.py: this Node.js is too old for the page; 20.19 or newer is needed: https://nodejs.org")
+    return npm
 
 
 def ensure_node_servers(*, needed: bool = True) -> None:
@@ -150,15 +169,10 @@ def ensure_node_servers(*, needed: bool = True) -> None:
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    if not (shutil.which("npm") and shutil.which("node")):
-        if not needed:
-            return
-        sentence = "Node.js is needed for the tests with real MCP servers; type: sudo apt-get install -y nodejs npm"
-        if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
-            sys.exit(f"dev.py: {sentence}")
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        must("apt-get", "update", "-qq", env=env, otherwise=sentence)
-        must("apt-get", "install", "-y", "-qq", "--no-install-recommends", "nodejs", "npm", env=env, otherwise=sentence)
+    if needed:
+        ensure_node()
+    elif not (shutil.which("npm") and shutil.which("node")):
+        return
     install = ("npm", "ci", "--prefix", NODE_SERVERS, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     if needed:
         must(*install, otherwise="npm could not install the MCP servers of tests/mcp_servers (network?)")
@@ -167,24 +181,63 @@ def ensure_node_servers(*, needed: bool = True) -> None:
     stamp.write_text(wanted)
 
 
+def build_page(*, needed: bool = True) -> bool:
+    """Builds the page when its sources have changed, and says whether it is there; leaves when it is ``needed``."""
+    if needed:
+        ensure_node()
+    if not hatch_build.is_fresh():
+        print("+ the page of ui/", flush=True)
+    try:
+        found = hatch_build.build()
+    except hatch_build.PageNotBuilt as error:
+        if needed:
+            sys.exit(f"dev.py: {error}")
+        print(f"dev.py: {error}", file=sys.stderr)
+        return False
+    if found == "absent":
+        print("dev.py: the page is not built, for Node.js 20.19 or newer is missing; all else works", file=sys.stderr)
+    return found != "absent"
+
+
 # -- the commands ------------------------------------------------------------------------------------------------------
 
 
-def check() -> list[str]:
-    """Runs linters and type checkers, all of them, and returns the names of those that complained."""
-    typed = ["src", "dev.py", *(["tests/typing"] if (ROOT / "tests/typing").is_dir() else [])]
+def check(*more: str) -> list[str]:
+    """Runs linters and type checkers, of Python and of the page, and returns the names of those that complained.
+
+    ``more`` are other commands of the page. Two run at a time: npm installs while the first types are checked.
+    """
+    npm = ensure_node()
     quiet = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
-    steps: list[tuple[str, tuple[object, ...]]] = [
-        ("ruff check", (PY, "-m", "ruff", "check")),
-        ("ruff format", (PY, "-m", "ruff", "format", "--check")),
-        ("mypy", (PY, "-m", "mypy", *typed)),
-        ("pyright", (PY, "-m", "pyright")),
-    ]
-    together = [step for step in steps if step[0] in ("mypy", "pyright")]  # each takes one processor
+    typed = ["src", "dev.py", "hatch_build.py", *(["tests/typing"] if (ROOT / "tests/typing").is_dir() else [])]
     with ThreadPoolExecutor(2) as pool:
-        typing = list(pool.map(lambda step: sh(*step[1], env=quiet), together))
-    failed = [name for name, command in steps[:2] if not sh(*command, env=quiet)]
-    return failed + [name for (name, _), held in zip(together, typing, strict=True) if not held]
+        ready = pool.submit(installed, npm)
+
+        def of_the_page(command: str) -> bool:
+            return ready.result() and sh(npm, "run", "--silent", "--prefix", ROOT / "ui", command)
+
+        def of_python(*words: object) -> bool:
+            return sh(PY, "-m", *words, env=quiet)
+
+        steps: list[tuple[str, Callable[[], bool]]] = [
+            ("mypy", lambda: of_python("mypy", *typed)),
+            ("pyright", lambda: of_python("pyright")),
+            ("ruff check", lambda: of_python("ruff", "check")),
+            ("ruff format", lambda: of_python("ruff", "format", "--check")),
+            *((f"npm run {name}", partial(of_the_page, name)) for name in (*PAGE_CHECKS, *more)),
+        ]
+        begun: list[tuple[str, Future[bool]]] = [(name, pool.submit(step)) for name, step in steps]
+        return [name for name, done in begun if not done.result()]
+
+
+def installed(npm: str) -> bool:
+    """Installs what the page is built with, and says whether that worked."""
+    try:
+        hatch_build.install(npm)
+    except hatch_build.PageNotBuilt as error:
+        print(f"dev.py: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def room_of(path: str) -> str:
@@ -217,7 +270,8 @@ def coverage_gate(report: Path) -> bool:
 
 def test() -> list[str]:
     """Runs everything that must be green before a commit, and returns the names of what is not."""
-    failed = check()
+    failed = check(*PAGE_TESTS)
+    build_page()
     sh(PY, "-m", "compileall", "-q", "src")  # what does not compile, pytest tells better
     report = ROOT / ".coverage-report.json"
     report.unlink(missing_ok=True)
@@ -233,13 +287,18 @@ def test() -> list[str]:
 def main() -> None:
     """Reads the command, prepares what it needs, and does it."""
     command, rest = (sys.argv[1] if len(sys.argv) > 1 else "run"), sys.argv[2:]
-    if command not in ("run", "survey", "chat", "test", "check", "bench"):
+    if command not in ("run", "survey", "chat", "build", "test", "check", "bench"):
         sys.exit(USAGE)
+    if command == "build":
+        build_page()
+        return
     ensure_environment()
     if command == "survey":  # from here: the paths that it takes are those of whoever typed them
         known = os.environ.get("PYTHONPATH")
         path = os.pathsep.join([str(ROOT), *([known] if known else [])])
         os.execve(PY, [str(PY), "-m", "examples.survey", *rest], {**os.environ, "PYTHONPATH": path})
+    if command == "run":
+        build_page(needed=False)
     if command in ("run", "chat"):
         ensure_node_servers(needed=False)  # without the filesystem server the agents read, and write nothing
         path = os.pathsep.join([str(NODE_SERVERS / "node_modules" / ".bin"), os.environ.get("PATH", "")])
@@ -253,6 +312,7 @@ def main() -> None:
         ensure_chromium()
         ensure_postgresql()
         ensure_node_servers()
+        ensure_node()
         if rest:
             sys.exit(0 if sh(PY, "-m", "pytest", *rest) else 1)
     failed = test() if command == "test" else check()

@@ -132,9 +132,10 @@ def _packages(lock: Path) -> dict[str, dict[str, Any]]:
 
 def _npm(npm: str, root: Path, *words: str, quiet: bool) -> None:
     where = root / SOURCES
+    plain = {"NO_COLOR": "1", "FORCE_COLOR": "0"} if quiet else {}
     done = subprocess.run(
         [npm, *words], cwd=where, stdin=subprocess.DEVNULL, capture_output=quiet, text=True, encoding="utf-8",
-        errors="replace", env={**os.environ, "NO_UPDATE_NOTIFIER": "1"}, check=False,
+        errors="replace", env={**os.environ, "NO_UPDATE_NOTIFIER": "1", **plain}, check=False,
     )  # fmt: skip
     if done.returncode:
         said = f"\n{done.stdout}\n{done.stderr}".rstrip() if quiet else ""
