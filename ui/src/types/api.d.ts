@@ -1220,6 +1220,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Load the timeline of a run
+         * @description Tells all steps of a run in the order of the tree, with its figures; `span_update` events go on from there.
+         */
+        get: operations["load_run_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run_id}/trace": {
         parameters: {
             query?: never;
@@ -4560,6 +4580,21 @@ export interface components {
             undone: boolean;
         };
         /**
+         * SpanTry
+         * @description One attempt of a step, in milliseconds since the run began; ``end_ms`` is null while it goes on.
+         */
+        SpanTry: {
+            /** End Ms */
+            end_ms: number | null;
+            /** Start Ms */
+            start_ms: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "running" | "waiting" | "completed" | "failed" | "timed_out" | "cancelled" | "skipped" | "abandoned";
+        };
+        /**
          * SpentItem
          * @description What models took for a path and all below it; ``cost`` is in US dollars, None when a price is unknown.
          */
@@ -4935,6 +4970,96 @@ export interface components {
             workflow_id: string;
         };
         /**
+         * Timeline
+         * @description All steps of a run in the order of the tree: parents first, siblings by their start.
+         *
+         *     ``started_at`` is in seconds since the Unix epoch, ``now`` in milliseconds since then. ``seq`` is how far into the
+         *     log this goes: an update with a larger one goes on from here. ``total`` is the number of steps.
+         */
+        Timeline: {
+            /** Name */
+            name: string;
+            /** Now */
+            now: number;
+            /** Run Id */
+            run_id: string;
+            /** Seq */
+            seq: number;
+            /** Spans */
+            spans: components["schemas"]["TimelineSpan"][];
+            /** Started At */
+            started_at: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "completed" | "failed" | "cancelled" | "timed_out" | "interrupted";
+            summary: components["schemas"]["TraceSummary"];
+            /** Total */
+            total: number;
+            /** Workflow Id */
+            workflow_id: string | null;
+        };
+        /**
+         * TimelineSpan
+         * @description A step of a run as a timeline shows it, in milliseconds since the run began.
+         *
+         *     ``parent`` is empty right below the run. ``start_ms`` is null while it has not begun, ``end_ms`` while it has not
+         *     ended; ``queued_ms`` is how long it waited for room before it began. ``tries`` are given when there were several.
+         *     ``agent`` is the id of the agent that it belongs to, ``tokens`` and ``cost`` are those of all below it, too; the
+         *     cost is null without a known price. ``source`` is empty, or says where its output came from: run, cache, batch,
+         *     fallback or human. The rest is known when the run has ended: ``self_ms`` is how long it worked while nothing below
+         *     it did, ``slack_ms`` how much later it could have ended (null of what another's end has cancelled), ``critical``
+         *     whether it is an operation that decided the run's end, ``batch`` in which stretch of operations that ran together
+         *     it was, from 0 (null of what ran alone).
+         */
+        TimelineSpan: {
+            /** Agent */
+            agent: string | null;
+            /** Attempts */
+            attempts: number;
+            /** Batch */
+            batch: number | null;
+            /** Cost */
+            cost: number | null;
+            /** Critical */
+            critical: boolean;
+            /** End Ms */
+            end_ms: number | null;
+            /**
+             * Error
+             * @description What went wrong, at most 200 characters.
+             */
+            error: string | null;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Parent */
+            parent: string;
+            /** Path */
+            path: string;
+            /** Queued Ms */
+            queued_ms: number;
+            /** Self Ms */
+            self_ms: number | null;
+            /** Slack Ms */
+            slack_ms: number | null;
+            /** Source */
+            source: string;
+            /** Start Ms */
+            start_ms: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "running" | "waiting" | "completed" | "failed" | "timed_out" | "cancelled" | "skipped" | "abandoned";
+            /** Tokens */
+            tokens: number;
+            /** Tries */
+            tries: components["schemas"]["SpanTry"][];
+        };
+        /**
          * TokenGiven
          * @description What lets a browser in.
          */
@@ -4990,6 +5115,44 @@ export interface components {
             tool_type: "local" | "mcp";
             /** Workflow Id */
             workflow_id: string;
+        };
+        /**
+         * TraceSummary
+         * @description The figures of a run in milliseconds; an operation is a step without others below it that has begun.
+         *
+         *     ``running`` is how many operations run now. While a run goes on, ``parallelization_ratio`` counts what has run
+         *     beside another so far, ``critical_path`` is empty and ``bottleneck`` null. The cost (US dollars) is null without a
+         *     known price.
+         */
+        TraceSummary: {
+            /** Bottleneck */
+            bottleneck: string | null;
+            /** Bottleneck Share */
+            bottleneck_share: number;
+            /** Cost */
+            cost: number | null;
+            /** Critical Path */
+            critical_path: string[];
+            /** Failures */
+            failures: number;
+            /** Operations */
+            operations: number;
+            /** Parallelization Ratio */
+            parallelization_ratio: number;
+            /** Queue Ms */
+            queue_ms: number;
+            /** Running */
+            running: number;
+            /** Speedup Factor */
+            speedup_factor: number;
+            /** Tokens Input */
+            tokens_input: number;
+            /** Tokens Output */
+            tokens_output: number;
+            /** Wall Ms */
+            wall_ms: number;
+            /** Work Ms */
+            work_ms: number;
         };
         /**
          * UserQuestion
@@ -5605,6 +5768,7 @@ export type SettingsInForce = components['schemas']['SettingsInForce'];
 export type SettingSource = components['schemas']['SettingSource'];
 export type Skipped = components['schemas']['Skipped'];
 export type SpanItem = components['schemas']['SpanItem'];
+export type SpanTry = components['schemas']['SpanTry'];
 export type SpentItem = components['schemas']['SpentItem'];
 export type StepAgain = components['schemas']['StepAgain'];
 export type StepCounts = components['schemas']['StepCounts'];
@@ -5618,8 +5782,11 @@ export type Taken = components['schemas']['Taken'];
 export type TaskChange = components['schemas']['TaskChange'];
 export type TaskEntry = components['schemas']['TaskEntry'];
 export type ThinkingStep = components['schemas']['ThinkingStep'];
+export type Timeline = components['schemas']['Timeline'];
+export type TimelineSpan = components['schemas']['TimelineSpan'];
 export type TokenGiven = components['schemas']['TokenGiven'];
 export type ToolExecution = components['schemas']['ToolExecution'];
+export type TraceSummary = components['schemas']['TraceSummary'];
 export type UserQuestion = components['schemas']['UserQuestion'];
 export type ValidationRequest = components['schemas']['ValidationRequest'];
 export type ValidationRequired = components['schemas']['ValidationRequired'];
@@ -8298,6 +8465,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SpanItem_"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    load_run_timeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
                 };
             };
             /** @description What went wrong. */
