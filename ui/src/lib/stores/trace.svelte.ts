@@ -141,6 +141,7 @@ interface Held {
   readers: number;
   leaves: ReturnType<typeof setTimeout> | undefined;
 }
+// eslint-disable-next-line svelte/prefer-svelte-reactivity -- who opens a trace must not depend on who else did
 const held = new Map<string, Held>();
 
 /** Returns the trace of a run, shared by all who look at it; each closes it: `$effect(() => () => trace.close())`. */

@@ -18,8 +18,8 @@ export class GrowingTree {
   readonly byPath = new Map<string, TimelineSpan>();
   /** All steps, parents first, siblings by their start. */
   spans: readonly TimelineSpan[] = [];
-  readonly #nodes = new Map<string, Node>();
   #root: Node = { span: null, children: [], place: -1 };
+  readonly #nodes = new Map<string, Node>([['', this.#root]]);
 
   /** Begins anew with steps that are in the order of the tree. */
   load(spans: readonly TimelineSpan[]): void {
