@@ -117,13 +117,19 @@ def test_the_json_form_is_the_documented_one():
     plan = survey()
     assert plan.to_json() == {
         "operations": ["users", "symbols", "report", "mail"],
+        "types": {id: operation.operation_type.value for id, operation in plan.operations.items()},
+        "durations": {id: operation.seconds for id, operation in plan.operations.items()},
         "batches": [["users", "symbols"], ["report"], ["mail"]],
         "edges": [
-            {"from": edge.origin, "to": edge.target, "kind": edge.kind, "because": edge.because} for edge in plan.edges
+            {
+                "from": edge.origin, "to": edge.target, "kind": edge.kind, "about": list(edge.about),
+                "because": edge.because,
+            }
+            for edge in plan.edges
         ],
         "critical_path": ["symbols", "report", "mail"],
         "estimate": vars(plan.estimate()),
-    }
+    }  # fmt: skip
     assert json.loads(json.dumps(plan.to_json(slots=2)))["estimate"]["slots"] == 2
 
 

@@ -222,7 +222,9 @@ async def test_plans_are_told(serve: Serve) -> None:
     async with library(serve) as served:
         plan = {"operations": [], "batches": [["a", "b"]]}
         await keep(served.store, "planned", RunStarted("", 0.0, "planned", "flow", 1.0), PlanMade("flow", 0.5, plan))
-        assert await told(served, "/api/runs/planned/plan") == [{"path": "flow", "at": 0.5, "plan": plan}]
+        [found] = await told(served, "/api/runs/planned/plan")
+        assert (found["path"], found["at"], found["plan"], found["estimate"]) == ("flow", 0.5, plan, None)
+        assert [one["path"] for one in found["batches"][0]["operations"]] == ["flow/a", "flow/b"]
 
 
 async def test_a_run_is_drawn_in_every_form(serve: Serve) -> None:

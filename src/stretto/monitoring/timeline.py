@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import islice
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple
 
 from stretto.core import events as core
 from stretto.core.events import Event, Path
-from stretto.monitoring.metrics import end_of, measure
+from stretto.monitoring.metrics import WorkflowMetrics, end_of, measure
 from stretto.monitoring.slack import own_times, slacks
 from stretto.monitoring.spans import Span, SpanFold
 
@@ -48,21 +50,22 @@ class TimelineFold(SpanFold):
         self._alone: dict[Path, Span] = {}
         self._together: set[Path] = set()
         self._parts: dict[Path, _Part] = {}
-        self._stale: dict[Path, Span] = {}
         self._total = _Part()
         super().__init__()
+        self._take = {kind: take for kind, take in self._take.items() if kind.kind in KINDS}
         self._take[core.AgentStarted] = self._agent_started
 
     def feed(self, event: Event) -> None:
         """Takes one event."""
         self.seq += 1
-        if event.kind not in KINDS:
-            self.now = max(self.now, event.at)
-            return
-        super().feed(event)
-        span = self.spans.get(event.path)
-        if span is not None:
-            self._changes(span)
+        if event.at > self.now:
+            self.now = event.at
+        take = self._take.get(type(event))
+        if take is not None:
+            take(event)
+            span = self.spans.get(event.path)
+            if span is not None:
+                self.changed[event.path] = span
 
     def span(self, path: Path) -> Span:
         """Returns the span of a path, made (with those above it) when the log had not named it yet."""
@@ -78,7 +81,7 @@ class TimelineFold(SpanFold):
 
     def _changes(self, span: Span) -> None:
         if span is not self.root:
-            self.changed[span.path] = self._stale[span.path] = span
+            self.changed[span.path] = span
 
     def _run_resumed(self, event: core.RunResumed) -> None:
         for span in self.live():
@@ -130,29 +133,28 @@ class TimelineFold(SpanFold):
             span = span.parent
         return None
 
-    def changes(self, most: int) -> list[dict[str, Any]]:
+    def changes(self, most: int) -> list[str]:
         """Returns the rows of at most so many spans that have changed, those that changed first, and forgets that."""
         found = list(islice(self.changed.values(), most))
         for span in found:
             del self.changed[span.path]
         return [row_of(span, self.agent_of(span)) for span in found]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Returns the rows of all spans in the order of the tree, siblings by their start; those of a run that has
-        ended with what decided its end."""
-        ordered = list(self._in_order())
-        found = [row_of(span, agent) for span, agent in ordered]
-        if self.is_over:
-            figures = measure(self)
-            critical, spare, own = set(figures.critical_path), slacks(self), own_times(self)
-            batches = {path: place for place, batch in enumerate(figures.parallel_batches) for path in batch.operations}
-            for row, (span, _) in zip(found, ordered, strict=True):
-                path = span.path
-                slack = spare.get(path)
-                row["self_ms"] = milliseconds(own[path])
-                row["slack_ms"] = None if slack is None else milliseconds(slack)
-                row["critical"], row["batch"] = path in critical, batches.get(path)
-        return found
+    def told(self) -> tuple[list[str], dict[str, Any]]:
+        """Returns the rows of all spans in the order of the tree, siblings by their start, and the run's figures.
+
+        When the run has ended the rows tell also what decided its end.
+        """
+        if not self.is_over:
+            return [row_of(span, agent) for span, agent in self._in_order()], self.summary()
+        figures = measure(self)
+        critical, spare, own = set(figures.critical_path), slacks(self), own_times(self)
+        batches = {path: place for place, batch in enumerate(figures.parallel_batches) for path in batch.operations}
+        rows = [
+            row_of(span, agent, own[span.path], spare.get(span.path), span.path in critical, batches.get(span.path))
+            for span, agent in self._in_order()
+        ]
+        return rows, self._spent() | _measured(figures)
 
     def _in_order(self) -> Iterator[tuple[Span, str | None]]:
         waiting = [(self.root, self.agents.get(""))]
@@ -166,31 +168,22 @@ class TimelineFold(SpanFold):
 
     def summary(self) -> dict[str, Any]:
         """Returns the figures of the run: measured when it has ended, counted up while it goes on."""
+        return self._spent() | (_measured(measure(self)) if self.is_over else self._counted())
+
+    def _spent(self) -> dict[str, Any]:
         spent = self.root.spent
-        told: dict[str, Any] = {
+        return {
             "tokens_input": 0 if spent is None else spent.input_tokens,
             "tokens_output": 0 if spent is None else spent.output_tokens,
             "cost": None if spent is None else spent.cost,
         }
-        return told | (self._measured() if self.is_over else self._counted())
-
-    def _measured(self) -> dict[str, Any]:
-        found = measure(self)
-        return {
-            "wall_ms": milliseconds(found.total_duration), "work_ms": milliseconds(found.work),
-            "operations": found.operations, "running": 0, "failures": found.failures,
-            "parallelization_ratio": found.parallelization_ratio, "speedup_factor": found.speedup_factor,
-            "critical_path": list(found.critical_path), "bottleneck": found.bottleneck,
-            "bottleneck_share": found.bottleneck_share, "queue_ms": milliseconds(found.total_queue_time),
-        }  # fmt: skip
 
     def _counted(self) -> dict[str, Any]:
         total = self._total
-        for path, span in self._stale.items():
+        for path, span in self.changed.items():
             old, new = self._parts.get(path, _Part()), _part_of(span)
             self._parts[path] = new
             total = _Part(*(whole - before + after for whole, before, after in zip(total, old, new, strict=True)))
-        self._stale.clear()
         self._total = total
         wall = end_of(self) - (self.root.start or 0.0)
         work = total.work + total.running * self.now - total.since
@@ -201,6 +194,17 @@ class TimelineFold(SpanFold):
             "speedup_factor": work / wall if wall > 0 else 1.0, "critical_path": [], "bottleneck": None,
             "bottleneck_share": 0.0, "queue_ms": milliseconds(total.queued),
         }  # fmt: skip
+
+
+def _measured(found: WorkflowMetrics) -> dict[str, Any]:
+    return {
+        "wall_ms": milliseconds(found.total_duration), "work_ms": milliseconds(found.work),
+        "operations": found.operations, "running": 0, "failures": found.failures,
+        "parallelization_ratio": found.parallelization_ratio, "speedup_factor": found.speedup_factor,
+        "critical_path": [sendable(path) for path in found.critical_path],
+        "bottleneck": None if found.bottleneck is None else sendable(found.bottleneck),
+        "bottleneck_share": found.bottleneck_share, "queue_ms": milliseconds(found.total_queue_time),
+    }  # fmt: skip
 
 
 def milliseconds(seconds: float) -> float:
@@ -222,34 +226,49 @@ def _part_of(span: Span) -> _Part:
     return _Part(1, before, int(live is not None), live or 0.0, int(bad), span.queued)
 
 
-def row_of(span: Span, agent: str | None) -> dict[str, Any]:
-    """Returns a span as a row: ``TimelineSpan`` of the server says what its fields are."""
-    executions, spent, error = span.executions(0.0), span.spent, _error(span)
-    return {
-        "path": sendable(span.path), "parent": "" if span.parent is None else sendable(span.parent.path),
-        "name": sendable(span.name), "kind": span.kind, "status": "waiting" if span.question else span.status,
-        "start_ms": milliseconds(executions[0].start) if executions else None,
-        "end_ms": milliseconds(executions[-1].end) if executions and not span.is_live else None,
-        "queued_ms": milliseconds(span.queued), "self_ms": None, "slack_ms": None, "critical": False, "batch": None,
-        "attempts": span.attempts, "tries": tries_of(span) if span.earlier or span.retries else [],
-        "agent": None if agent is None else sendable(agent),
-        "tokens": 0 if spent is None else spent.input_tokens + spent.output_tokens,
-        "cost": None if spent is None else spent.cost, "error": error and sendable(error), "source": span.source,
-    }  # fmt: skip
+def row_of(
+    span: Span, agent: str | None, own: float | None = None, slack: float | None = None, critical: bool = False,
+    batch: int | None = None,
+) -> str:  # fmt: skip
+    """Returns a span as JSON text, which many thousand can be made of at once: ``TimelineSpan`` says what it holds."""
+    first = span.earlier[0].start if span.earlier else span.start
+    last = span.end if span.start is not None or not span.earlier else span.earlier[-1].end
+    spent, above = span.spent, span.parent
+    tokens, cost = (0, None) if spent is None else (spent.input_tokens + spent.output_tokens, spent.cost)
+    tries = json.dumps(tries_of(span), separators=(",", ":")) if span.earlier or span.retries else "[]"
+    error = "null" if span.error is None and not span.reason else _error(span)
+    return (
+        f'{{"path":{_text(span.path)},"parent":{_text(above.path if above else "")},"name":{_text(span.name)},'
+        f'"kind":{_text(span.kind)},"status":"{"waiting" if span.question else span.status}",'
+        f'"start_ms":{_milliseconds(first)},"end_ms":{_milliseconds(last)},"queued_ms":{_milliseconds(span.queued)},'
+        f'"self_ms":{_milliseconds(own)},"slack_ms":{_milliseconds(slack)},'
+        f'"critical":{"true" if critical else "false"},"batch":{"null" if batch is None else batch},'
+        f'"attempts":{span.attempts},"tries":{tries},'
+        f'"agent":{"null" if agent is None else _text(agent)},"tokens":{tokens},'
+        f'"cost":{"null" if cost is None else repr(cost)},"error":{error},"source":{_text(span.source)}}}'
+    )
 
 
-def _error(span: Span) -> str | None:
+def _milliseconds(seconds: float | None) -> str:
+    return "null" if seconds is None else repr(round(seconds * 1e3, 3))
+
+
+def _text(text: str) -> str:
+    return _quoted(text if text.isascii() else sendable(text))
+
+
+def _error(span: Span) -> str:
     if span.error is not None:
         text = span.error.message or span.error.type
     elif span.status in ("timed_out", "abandoned"):
         text = span.reason
     else:
-        return None
-    return text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"
+        return "null"
+    return _text(text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…")
 
 
-def tries_of(span: Span) -> list[dict[str, Any]]:
-    """Returns each attempt of a step, with when it began and ended and how; none when there was only one."""
+def tries_of(span: Span, *, all: bool = False) -> list[dict[str, Any]]:
+    """Returns each attempt of a step, with when it began and ended and how; one alone only if ``all`` are wanted."""
     found: list[dict[str, Any]] = []
     executions = span.executions(float("inf"))
     for place, (start, end) in enumerate(executions):
@@ -260,7 +279,7 @@ def tries_of(span: Span) -> list[dict[str, Any]]:
                 found.append(_try(begun, retry.at, "failed"))
                 begun = min(end, retry.at + retry.wait)
         found.append(_try(begun, end, span.status if last else "cancelled"))
-    return found if len(found) > 1 else []
+    return found if all or len(found) > 1 else []
 
 
 def _try(start: float, end: float, status: str) -> dict[str, Any]:

@@ -116,17 +116,25 @@ class ExecutionPlan:
         return dot(self.operations, self.edges, self.critical_path)
 
     def to_json(self, slots: int = DEFAULT_SLOTS) -> dict[str, Any]:
-        """Returns the plan as JSON values: operations, batches, edges, critical path and estimate."""
+        """Returns the plan as JSON values: operations, batches, edges, critical path and estimate.
+
+        ``types`` and ``durations`` (seconds, null where nobody said) are those of each operation.
+        """
         return {
             "operations": list(self.operations),
+            "types": {id: operation.operation_type.value for id, operation in self.operations.items()},
+            "durations": {id: operation.seconds for id, operation in self.operations.items()},
             "batches": [list(batch) for batch in self.batches],
             "edges": [
-                {"from": edge.origin, "to": edge.target, "kind": edge.kind, "because": edge.because}
+                {
+                    "from": edge.origin, "to": edge.target, "kind": edge.kind, "about": list(edge.about),
+                    "because": edge.because,
+                }
                 for edge in self.edges
             ],
             "critical_path": list(self.critical_path),
             "estimate": dict(vars(self.estimate(slots))),
-        }
+        }  # fmt: skip
 
     def check_given(self, given: Mapping[DataRef, Any]) -> Mapping[DataRef, Any]:
         """Returns the input, or raises ``DefinitionError`` when it lacks what is needed or holds what nothing reads."""

@@ -10,19 +10,19 @@ import anyio.to_thread
 
 from stretto.core.archive import NotKept
 from stretto.core.errors import StoreError
-from stretto.core.events import EVENTS, Event, PlanMade
+from stretto.core.events import EVENTS, Event, PlanMade, step_name
 from stretto.core.journal import Line
 from stretto.core.preview import preview
 from stretto.core.records import ExecutionRow
 from stretto.monitoring.spans import SpanFold
 from stretto.server.house import House
+from stretto.server.plan_views import PlanItem, plan_of
 from stretto.server.problems import Problem
 from stretto.server.run_views import (
     AgentItem,
     EventItem,
     EventKind,
     Failure,
-    PlanItem,
     RunDetail,
     RunItem,
     event_of,
@@ -58,11 +58,12 @@ async def detail(house: House, run_id: str) -> RunDetail:
         output=preview(readable(ended.get("output"))),
         failure=None if error is None else Failure(type=error["type"], message=error["message"], path=error["path"]),
         resumed=sum(line.kind == "run_resumed" for line in lines),
-        agents=_agents(lines),
+        agents=agents_of(lines),
     )
 
 
-def _agents(lines: Sequence[Line]) -> list[AgentItem]:
+def agents_of(lines: Sequence[Line]) -> list[AgentItem]:
+    """Returns the agents that lines tell of, each as it began last."""
     found: dict[str, AgentItem] = {}
     for line in lines:
         if line.kind == "agent_started":
@@ -97,7 +98,11 @@ async def plans(house: House, run_id: str) -> list[PlanItem]:
     """Returns the plans that steps of a run made; raises ``RunNotFound``."""
     lines = await house.store.lines(run_id, kinds=("plan_made",))
     made = [event for line in lines if isinstance(event := plain_event(sendable(line)), PlanMade)]
-    return [PlanItem(path=event.path, at=event.at, plan=event.plan) for event in made]
+    named: list[Line] = []
+    if any(step_name(event.path) == "plan" for event in made):
+        named = await house.store.lines(run_id, full=False, kinds=("step_started", "step_skipped"))
+    paths = {line.path for line in named}
+    return [plan_of(event, paths) for event in made]
 
 
 async def plain_log(house: House, run_id: str) -> list[Event]:

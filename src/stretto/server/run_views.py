@@ -170,14 +170,6 @@ class SpanItem(BaseModel):
     children: int
 
 
-class PlanItem(BaseModel):
-    """A plan that a step made: what may run together, with its reasons."""
-
-    path: str
-    at: float
-    plan: dict[str, Any]
-
-
 class QuestionItem(BaseModel):
     """What a run asks and nobody has answered; ``choices`` that are empty take any text.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic_core import to_json
 
+from stretto.core.events import Event, StepCompleted, StepStarted
 from stretto.core.journal import Line
 from stretto.monitoring.timeline import KINDS, TimelineFold, milliseconds
 from stretto.server.house import House
@@ -15,6 +16,9 @@ from stretto.server.run_reading import apart
 from stretto.server.run_views import sendable
 from stretto.stores.plain import plain_event
 from stretto.stores.summary import RunSummary
+
+_QUEUED, _STEP = ',"queued":', ',"step":'
+_RAN = '"source":"run"}'
 
 
 async def timeline_json(house: House, run_id: str) -> bytes:
@@ -28,20 +32,42 @@ async def timeline_json(house: House, run_id: str) -> bytes:
     summary = await house.store.summary(run_id)
     lines = await house.store.lines(run_id, full=False, kinds=KINDS) if summary.events else []
     now = None if run is None or run.ended.is_set() else run.now()
-    return await apart(lambda: to_json(timeline(summary, lines, now), inf_nan_mode="null"))
+    return await apart(lambda: timeline_text(summary, lines, now))
 
 
-def timeline(summary: RunSummary, lines: Sequence[Line], now: float | None = None) -> dict[str, Any]:
+def timeline_text(summary: RunSummary, lines: Sequence[Line], now: float | None = None) -> bytes:
     """Returns what ``Timeline`` describes; a live run is told as it stands ``now`` (seconds since it began)."""
     fold = TimelineFold()
-    fold.feed_all(plain_event(sendable(line)) for line in lines)
+    fold.feed_all(_events(lines))
     if now is not None:
         fold.advance(now)
-    rows = fold.rows()
+    rows, figures = fold.told()
     begun = fold.run.started_at
-    return {
+    told = {
         "run_id": summary.id, "workflow_id": summary.labels.get(LABEL), "name": fold.run.name or summary.name,
         "status": fold.root.status if fold.is_over else summary.status,
         "started_at": summary.started_at if begun is None else begun, "now": milliseconds(fold.now),
-        "seq": lines[-1].seq + 1 if lines else 0, "total": len(rows), "summary": fold.summary(), "spans": rows,
+        "seq": lines[-1].seq + 1 if lines else 0, "total": len(rows), "summary": figures,
     }  # fmt: skip
+    return with_rows(told, rows)
+
+
+def with_rows(told: dict[str, object], rows: Iterable[str]) -> bytes:
+    """Returns an object as JSON text, with ``spans`` that are JSON texts already."""
+    return b'%b,"spans":[%b]}' % (to_json(told, inf_nan_mode="null")[:-1], ",".join(rows).encode())
+
+
+def _events(lines: Iterable[Line]) -> Iterator[Event]:
+    """Yields the events of lines; of those that are most of a log only the end of their text is read."""
+    kinds: dict[str, str] = {}
+    for line in lines:
+        _, kind, path, at, data = line
+        if kind == "step_completed" and data.endswith(_RAN):
+            yield StepCompleted(path, at)
+        elif kind == "step_started" and (place := data.rfind(_QUEUED)) >= 0:
+            queued, _, step = data[place + len(_QUEUED) : -1].partition(_STEP)
+            if step not in kinds:
+                kinds[step] = json.loads(step)
+            yield StepStarted(path, at, None, float(queued), kinds[step])
+        else:
+            yield plain_event(sendable(line))

@@ -10,15 +10,15 @@ from pydantic import BaseModel, Field
 
 from stretto.monitoring.metrics import measure
 from stretto.monitoring.spans import Span, SpanFold, Status
-from stretto.server import run_reading, timelines
+from stretto.server import run_reading, span_details, timelines
 from stretto.server.dependencies import Here, Limit, Line, Offset, Page
+from stretto.server.plan_views import PlanItem
 from stretto.server.preparation import LABEL
 from stretto.server.problems import Problem, answers
 from stretto.server.run_comparison import Comparison, Which, chosen, compared, is_different
 from stretto.server.run_views import (
     EventItem,
     EventKind,
-    PlanItem,
     QuestionItem,
     RunDetail,
     RunItem,
@@ -29,7 +29,7 @@ from stretto.server.run_views import (
     run_metrics,
     span_of,
 )
-from stretto.server.timeline_forms import Timeline
+from stretto.server.timeline_forms import SpanDetails, Timeline
 from stretto.stores.questions import unanswered
 from stretto.stores.summary import Status as RunStatus
 
@@ -140,6 +140,18 @@ async def list_run_spans(
 async def load_run_timeline(house: Here, run_id: AnyRun) -> Response:
     """Tells all steps of a run in the order of the tree, with its figures; `span_update` events go on from there."""
     return Response(await timelines.timeline_json(house, run_id), media_type="application/json")
+
+
+@router.get(
+    "/{run_id}/span", operation_id="get_run_span", summary="Tell one step of a run", responses=answers(404)
+)  # fmt: skip
+async def get_run_span(
+    house: Here,
+    run_id: AnyRun,
+    path: Annotated[Line, Query(min_length=1, max_length=2000, description="The path of the step.")],
+) -> SpanDetails:
+    """Tells a step with what went in and came out, what it waited for and who waited for it, as its plan has it."""
+    return await span_details.details(house, run_id, path)
 
 
 @router.get(
