@@ -119,23 +119,22 @@ def is_installed(root: Path = HERE) -> bool:
         there = _packages(root / SOURCES / "node_modules" / ".package-lock.json")
     except (OSError, ValueError, KeyError):
         return False
-    needed = {name: said["version"] for name, said in wanted.items() if name and not said.get("optional")}
-    return all(name in there and there[name]["version"] == version for name, version in needed.items()) and all(
-        name in wanted and wanted[name].get("version") == said["version"] for name, said in there.items()
-    )
+    needed = {name for name, said in wanted.items() if not said.get("optional")}
+    return needed <= there.keys() <= wanted.keys() and all(wanted[name] == there[name] for name in there)
 
 
 def _packages(lock: Path) -> dict[str, dict[str, Any]]:
+    """Returns what a lock says of each package that it names, without what is said of the project itself."""
     packages: dict[str, dict[str, Any]] = json.loads(lock.read_text(encoding="utf-8"))["packages"]
-    return packages
+    return {name: said for name, said in packages.items() if name}
 
 
 def _npm(npm: str, root: Path, *words: str, quiet: bool) -> None:
     where = root / SOURCES
-    plain = {"NO_COLOR": "1", "FORCE_COLOR": "0"} if quiet else {}
+    env = {name: value for name, value in os.environ.items() if not (quiet and name == "FORCE_COLOR")}
     done = subprocess.run(
         [npm, *words], cwd=where, stdin=subprocess.DEVNULL, capture_output=quiet, text=True, encoding="utf-8",
-        errors="replace", env={**os.environ, "NO_UPDATE_NOTIFIER": "1", **plain}, check=False,
+        errors="replace", env={**env, "NO_UPDATE_NOTIFIER": "1", **({"NO_COLOR": "1"} if quiet else {})}, check=False,
     )  # fmt: skip
     if done.returncode:
         said = f"\n{done.stdout}\n{done.stderr}".rstrip() if quiet else ""
