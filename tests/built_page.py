@@ -25,3 +25,17 @@ def built_page() -> Path:
         found = hatch_build.build(REPOSITORY)
     assert found in ("fresh", "built"), "Node.js 20.19 or newer with npm is needed to build the page"
     return place
+
+
+def installed_programs() -> Path:
+    """Returns the folder of the programs that the page is built and described with; installs them when they lack."""
+    with _alone():
+        npm = hatch_build.find_npm()
+        assert npm is not None, "Node.js 20.19 or newer with npm is needed"
+        hatch_build.install(npm, REPOSITORY)
+    return REPOSITORY / hatch_build.SOURCES / "node_modules" / ".bin"
+
+
+def _alone() -> FileLock:
+    mark = hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:16]
+    return FileLock(Path(tempfile.gettempdir()) / f"stretto-page-{mark}.lock", timeout=300)

@@ -1200,6 +1200,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/span": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell one step of a run
+         * @description Tells a step with what went in and came out, what it waited for and who waited for it, as its plan has it.
+         */
+        get: operations["get_run_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run_id}/spans": {
         parameters: {
             query?: never;
@@ -3769,12 +3789,74 @@ export interface components {
             total: number;
         };
         /**
+         * PlanBatch
+         * @description Operations that need only what batches before theirs make, so that they may run together.
+         */
+        PlanBatch: {
+            /** Operations */
+            operations: components["schemas"]["PlanOperation"][];
+        };
+        /**
+         * PlanEdge
+         * @description The operation ``target`` waits for ``origin``, because of the data or resources ``refs``.
+         *
+         *     ``kind`` is data, raw (it reads what was written), war (it writes what was read) or waw (both write); ``reason``
+         *     says it in words.
+         */
+        PlanEdge: {
+            /** Kind */
+            kind: string;
+            /** Origin */
+            origin: string;
+            /** Reason */
+            reason: string;
+            /** Refs */
+            refs: string[];
+            /** Target */
+            target: string;
+        };
+        /**
+         * PlanEstimate
+         * @description What a plan is expected to take (seconds), and how many times faster that is than one after another.
+         *
+         *     ``at_best`` is what nothing can go below with so many ``slots``; ``known`` of the ``operations`` have a duration,
+         *     each of the others counts as 1 s.
+         */
+        PlanEstimate: {
+            /** At Best */
+            at_best: number;
+            /** Critical Path */
+            critical_path: number;
+            /** Known */
+            known: number;
+            /** Makespan */
+            makespan: number;
+            /** Operations */
+            operations: number;
+            /** Sequential */
+            sequential: number;
+            /** Slots */
+            slots: number;
+            /** Speedup */
+            speedup: number;
+        };
+        /**
          * PlanItem
-         * @description A plan that a step made: what may run together, with its reasons.
+         * @description A plan that a step made: what may run together, with its reasons; ``at`` is in seconds since the run began.
+         *
+         *     ``critical_path`` are the ids of the longest chain. ``plan`` is the plan as the log keeps it.
          */
         PlanItem: {
             /** At */
             at: number;
+            /** Batches */
+            batches: components["schemas"]["PlanBatch"][];
+            /** Critical Path */
+            critical_path: string[];
+            /** Edges */
+            edges: components["schemas"]["PlanEdge"][];
+            /** @description Null in logs of old versions. */
+            estimate: components["schemas"]["PlanEstimate"] | null;
             /** Path */
             path: string;
             /** Plan */
@@ -3810,6 +3892,22 @@ export interface components {
              * @default
              */
             problem: string;
+        };
+        /**
+         * PlanOperation
+         * @description An operation of a plan: ``path`` is that of its step in the run, ``seconds`` how long it is expected to take.
+         *
+         *     Both ``type`` (sub_agent, tool, mcp, workflow or function) and ``seconds`` are null where nobody said.
+         */
+        PlanOperation: {
+            /** Id */
+            id: string;
+            /** Path */
+            path: string;
+            /** Seconds */
+            seconds: number | null;
+            /** Type */
+            type: string | null;
         };
         /**
          * Preview
@@ -4526,6 +4624,51 @@ export interface components {
             reason: string;
         };
         /**
+         * SpanAttempt
+         * @description One attempt of a step, counted from 1, in milliseconds since the run began, and what went wrong in it.
+         */
+        SpanAttempt: {
+            /** End Ms */
+            end_ms: number | null;
+            /** Error */
+            error: string | null;
+            /** Number */
+            number: number;
+            /** Start Ms */
+            start_ms: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "running" | "waiting" | "completed" | "failed" | "timed_out" | "cancelled" | "skipped" | "abandoned";
+        };
+        /**
+         * SpanDetails
+         * @description A step with everything that is known of it; input and output are cut where they are long, with their size.
+         *
+         *     ``depends_on`` and ``needed_by`` are what the plan says that it stands in. ``tries`` are all of its attempts,
+         *     ``messages`` the last lines that were said at it and below, ``events`` is how many lines of the log tell of it and
+         *     what is below.
+         */
+        SpanDetails: {
+            agent: components["schemas"]["AgentItem"] | null;
+            /** Depends On */
+            depends_on: components["schemas"]["SpanLink"][];
+            /** Events */
+            events: number;
+            /** Input */
+            input: unknown;
+            /** Messages */
+            messages: components["schemas"]["SpanMessage"][];
+            /** Needed By */
+            needed_by: components["schemas"]["SpanLink"][];
+            /** Output */
+            output: unknown;
+            span: components["schemas"]["SpanItem"];
+            /** Tries */
+            tries: components["schemas"]["SpanAttempt"][];
+        };
+        /**
          * SpanItem
          * @description A step of a run; times are in seconds since the run began, ``duration`` is of all its executions together.
          *
@@ -4578,6 +4721,32 @@ export interface components {
             total: number | null;
             /** Undone */
             undone: boolean;
+        };
+        /**
+         * SpanLink
+         * @description A step that another waited for, or that waited for another: because of the data ``ref``, and why in words.
+         */
+        SpanLink: {
+            /** Path */
+            path: string;
+            /** Reason */
+            reason: string;
+            /** Ref */
+            ref: string;
+        };
+        /**
+         * SpanMessage
+         * @description A line that was said at a path, ``at`` seconds after the run began.
+         */
+        SpanMessage: {
+            /** At */
+            at: number;
+            /** Level */
+            level: string;
+            /** Path */
+            path: string;
+            /** Text */
+            text: string;
         };
         /**
          * SpanTry
@@ -5735,8 +5904,12 @@ export type PageSpanItem = components['schemas']['Page_SpanItem_'];
 export type PageTaskEntry = components['schemas']['Page_TaskEntry_'];
 export type PageValidationRequest = components['schemas']['Page_ValidationRequest_'];
 export type PageWorkflow = components['schemas']['Page_Workflow_'];
+export type PlanBatch = components['schemas']['PlanBatch'];
+export type PlanEdge = components['schemas']['PlanEdge'];
+export type PlanEstimate = components['schemas']['PlanEstimate'];
 export type PlanItem = components['schemas']['PlanItem'];
 export type PlannedItem = components['schemas']['PlannedItem'];
+export type PlanOperation = components['schemas']['PlanOperation'];
 export type Preview = components['schemas']['Preview'];
 export type PriceDetails = components['schemas']['PriceDetails'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
@@ -5767,7 +5940,11 @@ export type Session = components['schemas']['Session'];
 export type SettingsInForce = components['schemas']['SettingsInForce'];
 export type SettingSource = components['schemas']['SettingSource'];
 export type Skipped = components['schemas']['Skipped'];
+export type SpanAttempt = components['schemas']['SpanAttempt'];
+export type SpanDetails = components['schemas']['SpanDetails'];
 export type SpanItem = components['schemas']['SpanItem'];
+export type SpanLink = components['schemas']['SpanLink'];
+export type SpanMessage = components['schemas']['SpanMessage'];
 export type SpanTry = components['schemas']['SpanTry'];
 export type SpentItem = components['schemas']['SpentItem'];
 export type StepAgain = components['schemas']['StepAgain'];
@@ -8425,6 +8602,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Taken"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_span: {
+        parameters: {
+            query: {
+                /** @description The path of the step. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                /** @description A run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpanDetails"];
                 };
             };
             /** @description What went wrong. */
