@@ -1,7 +1,2 @@
-/** What was planned: operations in batches, and which waits for which. */
-export type { PlanItem } from './api';
-
-export interface DataRef {
-  name: string;
-  producer?: string | null;
-}
+/** What was planned: operations in batches, which waits for which and why, and how long it was to take. */
+export type { PlanBatch, PlanEdge, PlanEstimate, PlanItem, PlanOperation } from './api';
