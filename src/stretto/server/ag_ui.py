@@ -24,6 +24,7 @@ from stretto.server.dependencies import Text
 from stretto.server.house import House
 from stretto.server.people_forms import Value
 from stretto.server.problems import Problem
+from stretto.server.run_steering import still_asks
 
 THREADS = uuid.UUID("6f2d3c0e-6a55-5b86-9d5c-5b0d9b6f3b11")
 """The namespace in which the id of a thread that is no UUID becomes one of a workflow."""
@@ -201,9 +202,9 @@ async def _answer(house: House, row: ExecutionRow, asked: Asked, entry: Resumpti
         await house.executions.cancel_run(row.run_id, "cancelled by its client")
         return
     try:
-        if run is not None:
-            run.answer(asked.request_id, choice, value=value, reason=reason, by="AG-UI")
-        elif row.status in ("queued", "running", "interrupted"):
+        if run is not None and run.answer(asked.request_id, choice, value=value, reason=reason, by="AG-UI"):
+            return
+        if row.status in ("queued", "running", "interrupted") and await still_asks(house, row.run_id, asked.request_id):
             await house.store.post_answer(row.run_id, asked.request_id, choice, value, reason, "AG-UI")
     except DefinitionError as error:
         raise Problem(422, "invalid", f"resume: {error}") from None

@@ -236,14 +236,22 @@ async def answer(house: House, run_id: str, request_id: str, choice: str, value:
     Raises ``RunNotFound``, and ``StoreError`` when nobody waits for the answer, or not for such a choice.
     """
     run = house.executions.run(run_id)
-    if run is None:
-        if request_id not in [asked.request_id for asked in await unanswered(house.store, run_id)]:
-            raise StoreError(f"run {run_id!r} does not ask {request_id!r} (any more)")
-        await house.store.post_answer(run_id, request_id, choice, value, reason, by)
-        return
     try:
-        taken = run.answer(request_id, choice, value=value, reason=reason, by=by)
+        if run is not None and run.answer(request_id, choice, value=value, reason=reason, by=by):
+            return
     except DefinitionError as error:
         raise StoreError(str(error)) from None
-    if not taken:
+    if not await still_asks(house, run_id, request_id):
         raise StoreError(f"run {run_id!r} does not ask {request_id!r} (any more); its questions tell what it asks")
+    await house.store.post_answer(run_id, request_id, choice, value, reason, by)
+
+
+async def still_asks(house: House, run_id: str, request_id: str) -> bool:
+    """Says whether a question stands in a run's log without an answer.
+
+    A run that goes on after a restart has not come to its question yet: it finds the answer in its mailbox then.
+    """
+    run = house.executions.run(run_id)
+    if run is not None:
+        await run.state.log.flushed()
+    return request_id in [asked.request_id for asked in await unanswered(house.store, run_id)]
