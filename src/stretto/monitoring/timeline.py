@@ -29,12 +29,15 @@ KINDS = frozenset(
 class _Part(NamedTuple):
     """What a span adds to the figures of a run that goes on."""
 
-    operations: int = 0
+    operations: float = 0
     work: float = 0.0
-    running: int = 0
+    running: float = 0
     since: float = 0.0
-    failures: int = 0
+    failures: float = 0
     queued: float = 0.0
+
+
+_NOTHING = _Part()
 
 
 class TimelineFold(SpanFold):
@@ -50,7 +53,7 @@ class TimelineFold(SpanFold):
         self._alone: dict[Path, Span] = {}
         self._together: set[Path] = set()
         self._parts: dict[Path, _Part] = {}
-        self._total = _Part()
+        self._total = _NOTHING
         super().__init__()
         self._take = {kind: take for kind, take in self._take.items() if kind.kind in KINDS}
         self._take[core.AgentStarted] = self._agent_started
@@ -137,7 +140,7 @@ class TimelineFold(SpanFold):
         """Returns the rows of at most so many spans that have changed, those that changed first, and forgets that."""
         found = list(islice(self.changed.values(), most))
         for span in found:
-            del self.changed[span.path]
+            self._tell(span)
         return [row_of(span, self.agent_of(span)) for span in found]
 
     def told(self) -> tuple[list[str], dict[str, Any]]:
@@ -146,7 +149,9 @@ class TimelineFold(SpanFold):
         When the run has ended the rows tell also what decided its end.
         """
         if not self.is_over:
-            return [row_of(span, agent) for span, agent in self._in_order()], self.summary()
+            for span in list(self.changed.values()):
+                self._tell(span)
+            return [row_of(span, agent) for span, agent in self._in_order()], self.counted()
         figures = measure(self)
         critical, spare, own = set(figures.critical_path), slacks(self), own_times(self)
         batches = {path: place for place, batch in enumerate(figures.parallel_batches) for path in batch.operations}
@@ -155,6 +160,16 @@ class TimelineFold(SpanFold):
             for span, agent in self._in_order()
         ]
         return rows, self._spent() | _measured(figures)
+
+    def _tell(self, span: Span) -> None:
+        """Takes a span for told, and counts what it adds to the figures now."""
+        del self.changed[span.path]
+        old, new = self._parts.get(span.path, _NOTHING), _part_of(span)
+        if old != new:
+            self._parts[span.path] = new
+            self._total = _Part(
+                *(whole - before + after for whole, before, after in zip(self._total, old, new, strict=True))
+            )
 
     def _in_order(self) -> Iterator[tuple[Span, str | None]]:
         waiting = [(self.root, self.agents.get(""))]
@@ -166,9 +181,9 @@ class TimelineFold(SpanFold):
                 below = sorted(span.children, key=_begun)
                 waiting += [(each, self.agents.get(each.path, agent)) for each in reversed(below)]
 
-    def summary(self) -> dict[str, Any]:
-        """Returns the figures of the run: measured when it has ended, counted up while it goes on."""
-        return self._spent() | (_measured(measure(self)) if self.is_over else self._counted())
+    def measured(self) -> dict[str, Any]:
+        """Returns the figures of a run that has ended, in O(n log n)."""
+        return self._spent() | _measured(measure(self))
 
     def _spent(self) -> dict[str, Any]:
         spent = self.root.spent
@@ -178,19 +193,15 @@ class TimelineFold(SpanFold):
             "cost": None if spent is None else spent.cost,
         }
 
-    def _counted(self) -> dict[str, Any]:
+    def counted(self) -> dict[str, Any]:
+        """Returns the figures of a run that goes on, as far as its spans were told."""
         total = self._total
-        for path, span in self.changed.items():
-            old, new = self._parts.get(path, _Part()), _part_of(span)
-            self._parts[path] = new
-            total = _Part(*(whole - before + after for whole, before, after in zip(total, old, new, strict=True)))
-        self._total = total
         wall = end_of(self) - (self.root.start or 0.0)
         work = total.work + total.running * self.now - total.since
-        return {
-            "wall_ms": milliseconds(wall), "work_ms": milliseconds(work), "operations": total.operations,
-            "running": total.running, "failures": total.failures,
-            "parallelization_ratio": len(self._together) / total.operations if total.operations else 0.0,
+        return self._spent() | {
+            "wall_ms": milliseconds(wall), "work_ms": milliseconds(work), "operations": int(total.operations),
+            "running": int(total.running), "failures": int(total.failures),
+            "parallelization_ratio": min(1.0, len(self._together) / total.operations) if total.operations else 0.0,
             "speedup_factor": work / wall if wall > 0 else 1.0, "critical_path": [], "bottleneck": None,
             "bottleneck_share": 0.0, "queue_ms": milliseconds(total.queued),
         }  # fmt: skip

@@ -21,6 +21,7 @@ from stretto.server.conversation import keep_answer
 from stretto.server.hub import Hub, Publisher
 from stretto.server.preparation import prepare
 from stretto.server.projection import Projector
+from stretto.server.span_updates import SpanTeller, SpanUpdates
 from stretto.server.telemetry import Telemetry
 from stretto.stores.store import Store
 
@@ -37,6 +38,7 @@ class Live:
     on_change: OnChange = "refuse"
     run: Run[Any] | None = None
     publisher: Publisher | None = None
+    teller: SpanTeller | None = None
     cancelled: str = ""
     suspended: str = ""
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -65,21 +67,22 @@ class Live:
 
 
 class Owed(NamedTuple):
-    """Why an execution ended, and who tells its end once that is on disk."""
+    """Why an execution ended, and who tells its end, and that of its steps, once that is on disk."""
 
     why: str
     publisher: Publisher | None
+    teller: SpanTeller | None
 
 
 class Carrier:
     """Carries out executions; ``owed`` are those whose end no store has taken yet."""
 
     def __init__(
-        self, *, store: Store, room: AgentRoom, supervisor: Supervisor, hub: Hub, projector: Projector,
-        telemetry: Telemetry,
+        self, *, store: Store, room: AgentRoom, supervisor: Supervisor, hub: Hub, updates: SpanUpdates,
+        projector: Projector, telemetry: Telemetry,
     ) -> None:  # fmt: skip
         self._store, self._records, self._room, self._supervisor = store, store.records, room, supervisor
-        self._hub, self._projector, self._telemetry = hub, projector, telemetry
+        self._hub, self._updates, self._projector, self._telemetry = hub, updates, projector, telemetry
         self.owed: dict[str, Owed] = {}
 
     async def carry_out(self, live: Live) -> None:
@@ -102,7 +105,7 @@ class Carrier:
         if live.run is not None:
             live.run.suspend("its server cannot follow it")
             await live.run.ended.wait()
-        self.owed[run_id] = Owed(why, live.publisher)
+        self.owed[run_id] = Owed(why, live.publisher, live.teller)
 
     async def _follow(self, live: Live) -> None:
         row = live.row
@@ -111,6 +114,7 @@ class Carrier:
         projection, spans = self._projector.projection(row), self._telemetry.follower()
         ended: RunEnded | None = None
         run = live.run = self._supervisor.start(prepared.step, prepared.task, **prepared.settings)
+        teller = live.teller = self._updates.follow(run, row.workflow_id)
         projection.flushed = run.state.log.flushed
         live.stirred()
         if live.suspended:
@@ -122,6 +126,7 @@ class Carrier:
                 publisher.take(events)
                 projection.take(events)
                 spans.take(events)
+                teller.take(events)
                 if any(isinstance(event, Asked) for event in events):
                     live.stirred()
                 if isinstance(events[-1], RunEnded):
@@ -138,6 +143,7 @@ class Carrier:
         finally:
             spans.close()
         publisher.close()
+        await teller.close()
 
     async def _interrupted(self, run_id: str, why: str) -> None:
         """Keeps that an execution could not go on; it waits for somebody to say what shall become of it."""
@@ -158,6 +164,8 @@ class Carrier:
                 continue
             if owed.publisher is not None:
                 owed.publisher.close(tell=ended)
+            if owed.teller is not None:
+                await owed.teller.close()
             del self.owed[run_id]
             paid.append(run_id)
             await self._tell(run_id)

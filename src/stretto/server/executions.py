@@ -24,6 +24,7 @@ from stretto.server.carrying import Carrier, Live, OnChange
 from stretto.server.hub import Hub
 from stretto.server.problems import Stopping
 from stretto.server.projection import Projector
+from stretto.server.span_updates import SpanUpdates
 from stretto.server.step_runs import StepRuns
 from stretto.server.telemetry import Telemetry
 from stretto.server.waiting import Waiting
@@ -78,10 +79,13 @@ class Executions:
     ) -> None:  # fmt: skip
         self._records, self._room, self._supervisor = store.records, room, supervisor
         self._hub, self._settings = hub, settings
+        updates = SpanUpdates(hub)
+        supervisor.beside(updates.work, "telling of steps")
         self._carrier = Carrier(
-            store=store, room=room, supervisor=supervisor, hub=hub, projector=projector, telemetry=telemetry
-        )
-        self._steps = StepRuns(room, supervisor, telemetry, self._has_room, self.awake)
+            store=store, room=room, supervisor=supervisor, hub=hub, updates=updates, projector=projector,
+            telemetry=telemetry,
+        )  # fmt: skip
+        self._steps = StepRuns(room, supervisor, hub, updates, telemetry, self._has_room, self.awake)
         self.start_step = self._steps.start
         self._live: dict[str, Live] = {}
         self._waiting = Waiting(self._records, self.run, self._live.__contains__)

@@ -176,12 +176,24 @@ class Hub:
         self._turn = anyio.Semaphore(REPLAYS)
         self.size = 0
         self._closed = False
+        self._came = anyio.Event()
         self.load = Load()
 
     @property
     def watching(self) -> int:
         """How many streams there are."""
         return len(self._listeners)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody watches everything."""
+        return bool(self._all.listeners)
+
+    async def watched(self) -> None:
+        """Waits until somebody watches everything."""
+        while not self._all.listeners:
+            self._came = anyio.Event()
+            await self._came.wait()
 
     @property
     def channels(self) -> int:
@@ -200,6 +212,11 @@ class Hub:
         place = channel.place if channel is not None and channel.place is not None else Place(0, 0, 0)
         self.keep(Frame(encoded(name, payload), place, place.seq, channel, announced=True))
         self.told(channel, 1)
+
+    def announce_to_all(self, name: str, data: bytes) -> None:
+        """Tells something that is JSON text already to those who watch everything, and only to them."""
+        self.keep(Frame(b"event: %b\ndata: %b\n\n" % (name.encode(), data), Place(0, 0, 0), 0, None, announced=True))
+        self.told(None, 1)
 
     def keep(self, frame: Frame) -> None:
         """Keeps a frame, and lets go of the oldest ones for which there is no room."""
@@ -257,6 +274,8 @@ class Hub:
         listener = Listener(channel, scope)
         channel.listeners.add(listener)
         self._listeners.add(listener)
+        if channel is self._all:
+            self._came.set()
         try:
             async with aclosing(self._sent_to(listener, last_event_id, follow)) as chunks:
                 async for chunk in chunks:

@@ -18,18 +18,22 @@ from stretto.core.step import Step
 from stretto.runtime.run import Run, RunSettings
 from stretto.runtime.supervisor import Supervisor
 from stretto.server.carrying import OnChange
+from stretto.server.hub import Hub
 from stretto.server.problems import Stopping
+from stretto.server.span_updates import SpanUpdates
 from stretto.server.telemetry import Follower, Telemetry
+from stretto.stores.summary import Status
 
 
 class StepRuns:
     """Starts runs as soon as ``has_room`` says so, in their order; ``freed`` is called when one is over."""
 
     def __init__(
-        self, room: AgentRoom, supervisor: Supervisor, telemetry: Telemetry, has_room: Callable[[], bool],
-        freed: Callable[[], None],
+        self, room: AgentRoom, supervisor: Supervisor, hub: Hub, updates: SpanUpdates, telemetry: Telemetry,
+        has_room: Callable[[], bool], freed: Callable[[], None],
     ) -> None:  # fmt: skip
         self._room, self._supervisor, self._telemetry = room, supervisor, telemetry
+        self._hub, self._updates = hub, updates
         self._has_room, self._freed = has_room, freed
         self._waiting: list[anyio.Event] = []
         self.runs: dict[str, Run[Any]] = {}
@@ -68,9 +72,13 @@ class StepRuns:
         return run.id
 
     async def _over(self, run: Run[Any], spans: Follower) -> None:
+        teller = self._updates.follow(run)
         try:
             async for events in run.batches():
+                if not teller.fold.seq:
+                    self._tell(run, "running")
                 spans.take(events)
+                teller.take(events)
                 if any(isinstance(event, Asked) for event in events):
                     self._freed()
             await run.ended.wait()
@@ -78,6 +86,12 @@ class StepRuns:
             spans.close()
             del self.runs[run.id]
             self._freed()
+        await teller.close()
+        self._tell(run, teller.status)
+
+    def _tell(self, run: Run[Any], status: Status) -> None:
+        """Tells those who watch that a run has begun, or is over."""
+        self._hub.announce("run_update", {"run_id": run.id, "status": status})
 
     async def admit(self) -> None:
         """Lets those start that wait, as far as there is room; all of them when nothing more is taken."""

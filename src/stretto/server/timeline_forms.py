@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from stretto.server.run_views import AgentItem, SpanItem
 from stretto.stores.summary import Status as RunStatus
@@ -171,3 +173,8 @@ class SpanDetails(BaseModel):
     tries: list[SpanAttempt]
     messages: list[SpanMessage]
     events: int
+
+
+def with_rows(told: Mapping[str, object], rows: Iterable[str]) -> bytes:
+    """Returns an object as JSON text, with ``spans`` that are JSON texts already."""
+    return b'%b,"spans":[%b]}' % (to_json(told, inf_nan_mode="null")[:-1], ",".join(rows).encode())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from pydantic_core import to_json
-
 from stretto.core.events import Event, StepCompleted, StepStarted
 from stretto.core.journal import Line
 from stretto.monitoring.timeline import KINDS, TimelineFold, milliseconds
@@ -14,6 +12,7 @@ from stretto.server.house import House
 from stretto.server.preparation import LABEL
 from stretto.server.run_reading import apart
 from stretto.server.run_views import sendable
+from stretto.server.timeline_forms import with_rows
 from stretto.stores.plain import plain_event
 from stretto.stores.summary import RunSummary
 
@@ -50,11 +49,6 @@ def timeline_text(summary: RunSummary, lines: Sequence[Line], now: float | None 
         "seq": lines[-1].seq + 1 if lines else 0, "total": len(rows), "summary": figures,
     }  # fmt: skip
     return with_rows(told, rows)
-
-
-def with_rows(told: dict[str, object], rows: Iterable[str]) -> bytes:
-    """Returns an object as JSON text, with ``spans`` that are JSON texts already."""
-    return b'%b,"spans":[%b]}' % (to_json(told, inf_nan_mode="null")[:-1], ",".join(rows).encode())
 
 
 def _events(lines: Iterable[Line]) -> Iterator[Event]:

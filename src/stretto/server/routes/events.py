@@ -11,6 +11,7 @@ from stretto.agents.stream_validations import ValidationRequired, ValidationResp
 from stretto.server.dependencies import Here, Line, WorkflowId
 from stretto.server.event_stream import EventStream
 from stretto.server.problems import answers
+from stretto.server.timeline_forms import RunUpdate, SpanUpdate
 
 router = APIRouter(tags=["Events"])
 
@@ -24,7 +25,7 @@ After = Annotated[
 Follow = Annotated[bool, Query(description="Whether to wait for what comes; otherwise the stream ends with what is.")]
 _TOLD: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": StreamChunk | WorkflowComplete | ValidationRequired | ValidationResponse,
+        "model": StreamChunk | WorkflowComplete | ValidationRequired | ValidationResponse | SpanUpdate | RunUpdate,
         "description": "Server-sent events. The schema is that of the `data` of one; its name says which it is.",
     }
 }
