@@ -184,7 +184,7 @@ async def test_a_queue_that_a_store_does_not_tell_is_looked_at_again(
 
         async def refuse(*given: Any, **named: Any) -> Any:
             nonlocal refused
-            if not refused and (named.get("statuses") == ["queued"] or named.get("expected") == ["queued"]):
+            if not refused and (named == {"statuses": ["queued"]} or named.get("expected") == ["queued"]):
                 refused += 1
                 raise error
             return await really(*given, **named)

@@ -416,7 +416,7 @@ async def test_no_value_of_a_tool_makes_a_row_that_cannot_be_written(store: Stor
 def test_taking_an_event_costs_next_to_nothing() -> None:
     projection = Projection(ExecutionRow(run_id="r", workflow_id="w", message="m", agent_id="a"))
     log = begun(*(ModelDelta("lead/model", 2.0, "text", "word ") for _ in range(20_000)))
-    began = time.perf_counter()
+    began = time.thread_time()
     projection.take(log)
     projection.gather()
-    assert time.perf_counter() - began < 1.0  # it takes 0.02 s
+    assert time.thread_time() - began < 1.0  # it takes 0.02 s, whatever else runs
