@@ -56,7 +56,7 @@ def test_its_settings_come_from_the_file_and_the_line_counts_more(stretto, flow,
 
     async def serve(settings, store, steps, *, stop, ready, demonstrate):
         served.append((settings.server, list(steps), demonstrate, store.place))
-        ready("http://127.0.0.2:99")
+        ready("http://127.0.0.2:99", "http://127.0.0.2:99/runs/x")
 
     monkeypatch.setattr("stretto.server.serving.serve", serve)
     told = stretto("serve", "--port", "99", "--no-example", "--store", "here.db", f"{flow}:double")

@@ -40,13 +40,17 @@ def settings_of(**server: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running(settings: Settings, store: Any, **more: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, Stop]]:
-    """Serves as the command does; the block's end stops it, unless it has stopped."""
+async def running(
+    settings: Settings, store: Any, openings: list[str] | None = None, **more: Any
+) -> AsyncIterator[tuple[httpx2.AsyncClient, Stop]]:
+    """Serves as the command does; the block's end stops it, unless it has stopped. ``openings`` gets what is shown."""
     stop, urls = Stop(), list[str]()
     listens, over = anyio.Event(), anyio.Event()
 
-    def ready(url: str) -> None:
+    def ready(url: str, opening: str) -> None:
         urls.append(url)
+        if openings is not None:
+            openings.append(opening)
         listens.set()
 
     async def main() -> None:
@@ -175,16 +179,18 @@ async def test_the_first_start_shows_a_finished_survey_once(tmp_path: Path) -> N
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(first, "EXAMPLES", few)
             patch.setenv("PATH", "")
-            async with running(Settings.model_validate({"server": {"port": 0}}), store, demonstrate=True) as (
-                client,
-                _,
-            ):
+            openings: list[str] = []
+            chosen = Settings.model_validate({"server": {"port": 0}})
+            async with running(chosen, store, openings, demonstrate=True) as (client, _):
                 (workflow,) = (await client.get("/api/workflows")).json()["items"]
                 assert (workflow["name"], workflow["agent_id"], workflow["status"]) == (
                     "Survey of the examples", "surveyor", "completed",
                 )  # fmt: skip
                 state = (await client.get(f"/api/workflows/{workflow['id']}/state")).json()
                 assert "offline" in state["messages"][-1]["content"]
+                (run,) = (await client.get(f"/api/workflows/{workflow['id']}/executions")).json()
+                address = str(client.base_url).rstrip("/")
+                assert openings == [f"{address}/runs/{run['run_id']}?tab=timeline"]
                 assert (await client.delete(f"/api/workflows/{workflow['id']}")).status_code == 204
             assert not await first.first_start(Settings(), store)
     assert list(few.iterdir()) == [few / "one.py"]

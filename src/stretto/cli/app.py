@@ -15,6 +15,7 @@ from stretto.cli import (
     approvals,
     backup,
     chat,
+    desktop,
     explaining,
     gallery,
     health,
@@ -117,6 +118,7 @@ app.command()(approvals.approve)
 app.command()(approvals.reject)
 app.command()(chat.chat)
 app.command()(serving.serve)
+app.command()(desktop.desktop)
 app.add_typer(agents.agents, name="agents")
 app.add_typer(models.models, name="models")
 app.add_typer(mcp.mcp, name="mcp")

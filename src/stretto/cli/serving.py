@@ -62,11 +62,11 @@ def serve(
     with redirect_stdout(sys.stderr):  # whatever a file prints while it is imported
         steps = workflows(targets or ())
 
-    def ready(url: str) -> None:
+    def ready(url: str, opening: str) -> None:
         screen.line(url)
         screen.say(f"Stretto serves at {url}; Ctrl-C ends it", "bold")
         if browser:
-            open_page(url)
+            open_page(opening)
 
     stop = Stop()
     form: Literal["json", "text"] = ("text" if sys.stderr.isatty() else "json") if log == "auto" else log

@@ -29,28 +29,29 @@ _RULES = (
 log = logging.getLogger("stretto.server")
 
 
-async def first_start(settings: Settings, store: Store) -> bool:
-    """Has the demonstration's agents survey the examples, once in the life of a database; says whether they did.
+async def first_start(settings: Settings, store: Store) -> str | None:
+    """Has the demonstration's agents survey the examples, once in the life of a database; returns the run that did it.
 
     Nobody is asked and nothing is written: the agents ask the offline models, whatever the settings say.
     """
     if not await _is_first(store):
-        return False
+        return None
     now = time.time()
     await store.archive.put_document(Document(kind=KIND, id=MARK, name=MARK, body={}, created_at=now, updated_at=now))
     if not await anyio.Path(EXAMPLES).is_dir():
-        return False
+        return None
     changes = {"workspace": EXAMPLES, "model": None, "mcp_servers": None, "budget": None, "locale": None}
     approvals = ApprovalSettings.model_validate({"rules": _RULES})
     async with open_house(settings.model_copy(update={**changes, "approvals": approvals}), store) as house:
         if not _is_offline(house):
-            return False
+            return None
         id = await house.service.create_workflow(NAME, DEFAULT_AGENT)
         with anyio.move_on_after(LONGEST):
             asked = await house.service.execute_workflow_streaming(id, MESSAGE, locale="en")
             done = await house.executions.wait(asked.run_id)
             log.info("the first start's survey of %s: %s", EXAMPLES.name, done.status)
-    return True
+            return asked.run_id
+    return None  # it took too long; the next start goes on with it
 
 
 async def _is_first(store: Store) -> bool:

@@ -112,9 +112,9 @@ async def drain(app: FastAPI) -> None:
 
 async def serve(
     settings: Settings, store: Store, steps: Mapping[str, Step[Any, Any]] | None = None, *,
-    stop: Stop, ready: Callable[[str], None], demonstrate: bool = True,
+    stop: Stop, ready: Callable[[str, str], None], demonstrate: bool = True,
 ) -> None:  # fmt: skip
-    """Serves until ``stop`` is called; ``ready`` is told the address as soon as it answers.
+    """Serves until ``stop`` is called; ``ready`` is told its address once it answers, and that of what to look at.
 
     ``demonstrate`` has the demonstration's agents survey the examples where nothing was ever served. Raises
     ``NoTokenForNetwork``, ``CannotListen``, ``TokenRefused`` and ``WrongOrigin`` before anything is opened, and
@@ -126,15 +126,17 @@ async def serve(
     app = create_app(settings, store, steps)
     with listening(settings.server) as listener:
         async with sole_server(store):
+            survey = None
             with anyio.CancelScope() as stop.starting:
                 if demonstrate and not stop.asked:
-                    await first_start(settings, store)
+                    survey = await first_start(settings, store)
             if stop.asked:
                 return
             _allow_many_clients()
             async with app.router.lifespan_context(app):
                 url = address(settings.server.host, listener.getsockname()[1])
-                server = stop.server = Serving(app, lambda: ready(url))
+                opening = url if survey is None else f"{url}/runs/{survey}?tab=timeline"
+                server = stop.server = Serving(app, lambda: ready(url, opening))
                 server.should_exit = stop.asked
                 await server.serve([listener])
     log.info("stopped")
