@@ -446,6 +446,7 @@ async def test_a_repetition_refuses_changed_code_unless_it_is_accepted(serve: Se
         await run(FLOW, 5, store=served.store, run_id="earlier")
         refused = await again(served, "earlier", 409, mode="step", path="flow/talk")
         assert "has changed since it completed" in refused["detail"]
+        assert refused["code"] == "code_changed"
         accepted = await again(served, "earlier", mode="step", path="flow/talk", on_change="accept")
         assert (await ended(served, accepted["run_id"]))["output"] == 11
 

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from stretto.agents.registry import UnknownAgent
 from stretto.core.archive import NotKept
-from stretto.core.errors import DefinitionError, ExecutionError, RunNotFound, StoreError, StrettoError
+from stretto.core.errors import CodeChanged, DefinitionError, ExecutionError, RunNotFound, StoreError, StrettoError
 from stretto.server.request_ids import REQUEST_ID
 from stretto.stores.database import DatabaseUnavailable
 
@@ -134,6 +134,8 @@ def status_of(error: StrettoError) -> tuple[int, str]:
         return 503, "store_unavailable"
     if isinstance(error, Stopping):
         return 503, "stopping"
+    if isinstance(error, CodeChanged):  # which ``on_change: "accept"`` lets pass
+        return 409, "code_changed"
     if isinstance(error, StoreError):
         return 409, "conflict"
     if isinstance(error, DefinitionError):
