@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One command for all: `python3 dev.py run | survey | chat | build | test | check | bench`; it needs only Python."""
+"""One command for all: `python3 dev.py run | survey | chat | build | test | bench ...`; it needs only Python."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ USAGE = """usage: python3 dev.py run [ARGS]     the server, with the agents that
        python3 dev.py survey [PATH]  the survey example, live in the terminal
        python3 dev.py chat [ARGS]     talk with the surveyor, an agent that needs no key: stretto chat
        python3 dev.py build          the page that the server shows, of ui/; it needs Node.js and nothing of Python
+       python3 dev.py types          the page's types anew, from the operations of the server
        python3 dev.py test           linters, types, tests of server and page, and the coverage gate
        python3 dev.py test ARGS...   only pytest, with these arguments
        python3 dev.py check          only linters and types
@@ -183,10 +184,11 @@ def ensure_node_servers(*, needed: bool = True) -> None:
 
 def build_page(*, needed: bool = True) -> bool:
     """Builds the page when its sources have changed, and says whether it is there; leaves when it is ``needed``."""
+    if hatch_build.is_fresh():
+        return True
     if needed:
         ensure_node()
-    if not hatch_build.is_fresh():
-        print("+ the page of ui/", flush=True)
+    print("+ the page of ui/", flush=True)
     try:
         found = hatch_build.build()
     except hatch_build.PageNotBuilt as error:
@@ -197,6 +199,15 @@ def build_page(*, needed: bool = True) -> bool:
     if found == "absent":
         print("dev.py: the page is not built, for Node.js 20.19 or newer is missing; all else works", file=sys.stderr)
     return found != "absent"
+
+
+def write_types() -> bool:
+    """Generates the page's types from the operations of the server, and says whether that worked."""
+    npm = ensure_node()
+    with tempfile.TemporaryDirectory() as folder:
+        described = Path(folder) / "openapi.json"
+        wrote = installed(npm) and sh(PY, "ui/describe.py", described)
+        return wrote and sh(npm, "run", "--silent", "--prefix", ROOT / "ui", "types", "--", described)
 
 
 # -- the commands ------------------------------------------------------------------------------------------------------
@@ -233,7 +244,8 @@ def check(*more: str) -> list[str]:
 def installed(npm: str) -> bool:
     """Installs what the page is built with, and says whether that worked."""
     try:
-        hatch_build.install(npm)
+        with hatch_build.alone():
+            hatch_build.install(npm)
     except hatch_build.PageNotBuilt as error:
         print(f"dev.py: {error}", file=sys.stderr)
         return False
@@ -287,7 +299,7 @@ def test() -> list[str]:
 def main() -> None:
     """Reads the command, prepares what it needs, and does it."""
     command, rest = (sys.argv[1] if len(sys.argv) > 1 else "run"), sys.argv[2:]
-    if command not in ("run", "survey", "chat", "build", "test", "check", "bench"):
+    if command not in ("run", "survey", "chat", "build", "types", "test", "check", "bench"):
         sys.exit(USAGE)
     if command == "build":
         build_page()
@@ -306,6 +318,8 @@ def main() -> None:
         words = [str(VENV / SCRIPTS / ("stretto" + EXE)), *said, *rest]
         os.execve(words[0], words, {**os.environ, "PATH": path})
     os.chdir(ROOT)
+    if command == "types":
+        sys.exit(0 if write_types() else 1)
     if command == "bench":
         os.execv(PY, [str(PY), "benchmarks/bench.py", *rest])
     if command == "test":

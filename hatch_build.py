@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -71,10 +72,18 @@ def build(root: Path = HERE, *, quiet: bool = True) -> Found:
     npm = find_npm()
     if npm is None:
         return "absent"
-    install(npm, root, quiet=quiet)
-    made_of = stamp(root)
-    place = root / PAGE
-    place.parent.mkdir(parents=True, exist_ok=True)
+    (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
+    with alone(root):
+        if is_fresh(root):  # somebody else has just built it
+            return "fresh"
+        install(npm, root, quiet=quiet)
+        _replace(npm, root, quiet)
+    return "built"
+
+
+def _replace(npm: str, root: Path, quiet: bool) -> None:
+    """Builds the page beside the one that is there, and puts it into its place."""
+    made_of, place = stamp(root), root / PAGE
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".page-") as folder:  # a failed build spoils nothing
         new, old = Path(folder, "new"), Path(folder, "old")
         _npm(npm, root, "run", "build", "--silent", "--", "--outDir", str(new), "--emptyOutDir", quiet=quiet)
@@ -86,7 +95,19 @@ def build(root: Path = HERE, *, quiet: bool = True) -> Found:
         if place.exists():
             place.replace(old)
         new.replace(place)
-    return "built"
+
+
+@contextmanager
+def alone(root: Path = HERE) -> Iterator[None]:
+    """Lets one process at a time build, where files can be locked."""
+    if os.name == "nt":
+        yield
+        return
+    import fcntl
+
+    with (root / PAGE).with_name(".page-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def squeeze(folder: Path) -> None:

@@ -1,11 +1,7 @@
 """Has the page of this checkout built once, whoever needs it first."""
 
-import hashlib
 import os
-import tempfile
 from pathlib import Path
-
-from filelock import FileLock
 
 import hatch_build
 
@@ -20,22 +16,15 @@ def built_page() -> Path:
     place = REPOSITORY / hatch_build.PAGE
     if os.environ.get("STRETTO_PAGE_AS_IS") == "1":
         return place
-    mark = hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:16]
-    with FileLock(Path(tempfile.gettempdir()) / f"stretto-page-{mark}.lock", timeout=300):
-        found = hatch_build.build(REPOSITORY)
+    found = hatch_build.build(REPOSITORY)
     assert found in ("fresh", "built"), "Node.js 20.19 or newer with npm is needed to build the page"
     return place
 
 
 def installed_programs() -> Path:
     """Returns the folder of the programs that the page is built and described with; installs them when they lack."""
-    with _alone():
+    with hatch_build.alone(REPOSITORY):
         npm = hatch_build.find_npm()
         assert npm is not None, "Node.js 20.19 or newer with npm is needed"
         hatch_build.install(npm, REPOSITORY)
     return REPOSITORY / hatch_build.SOURCES / "node_modules" / ".bin"
-
-
-def _alone() -> FileLock:
-    mark = hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:16]
-    return FileLock(Path(tempfile.gettempdir()) / f"stretto-page-{mark}.lock", timeout=300)

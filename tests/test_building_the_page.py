@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_the_page_is_built_once_and_again_when_what_it_is_made_of_has_changed(ro
     assert (place / "assets" / "index-abc.js").read_text() == SOURCE
     assert gzip.decompress((place / "assets" / "index-abc.js.gz").read_bytes()).decode() == SOURCE
     assert not (place / "index.html.gz").exists()
-    assert sorted(path.name for path in place.parent.iterdir()) == ["static"]
+    assert sorted(path.name for path in place.parent.iterdir()) == [".page-lock", "static"]
 
     assert hatch_build.build(root) == "fresh"
     (root / "ui" / "src" / "main.test.ts").write_text("another test")
@@ -83,6 +84,12 @@ def test_the_page_is_built_once_and_again_when_what_it_is_made_of_has_changed(ro
     shutil.rmtree(place)
     assert hatch_build.build(root) == "built"
     assert asked(tmp_path) == ["run"] * 3
+
+
+def test_two_that_need_it_build_it_once(root, npm, tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(hatch_build.build, [root, root])) == ["built", "fresh"]
+    assert asked(tmp_path) == ["ci", "run"]
 
 
 def test_packages_are_installed_when_the_lock_names_others(root, npm, tmp_path):
@@ -108,7 +115,7 @@ def test_a_build_that_fails_says_why_and_spoils_nothing(root, npm, monkeypatch):
         hatch_build.build(root)
     place = root / hatch_build.PAGE
     assert (place / "assets" / "index-abc.js").read_text() == SOURCE
-    assert sorted(path.name for path in place.parent.iterdir()) == ["static"]
+    assert sorted(path.name for path in place.parent.iterdir()) == [".page-lock", "static"]
     assert not hatch_build.is_fresh(root)
 
 
