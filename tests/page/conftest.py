@@ -98,14 +98,21 @@ def allowed() -> list[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, serve_page: Serve, theme: str, allowed: list[str]) -> Iterator[OpenPage]:
+def complaints() -> list[str]:
+    """What the pages of a test have complained of until now."""
+    return []
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, serve_page: Serve, theme: str, allowed: list[str], complaints: list[str]
+) -> Iterator[OpenPage]:
     """Opens a page in a browser profile of its own, or with ``context=page.context`` in another tab of one.
 
     Closes them before the servers stop, and fails the test at its end when any page has complained: errors on the
     console (among them what the policy forbids), errors that nobody caught, and requests that failed.
     """
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
 
     def failed(request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # whoever leaves a page takes back what it has asked

@@ -33,3 +33,17 @@ def test_a_page_that_is_not_built_says_how_to_build_it(page, page_server, theme,
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == {"dark": "rgb(15, 18, 22)", "light": "rgb(255, 255, 255)"}[theme]
     assert page.get_by_role("link", name="the operations").get_attribute("href") == "/docs"
+
+
+def test_whatever_a_page_complains_of_is_heard(page, page_server, complaints):
+    page.goto(f"{page_server.url}/runs/abc")
+    with page.expect_console_message(lambda message: "status of 404" in message.text), page.expect_event("pageerror"):
+        page.evaluate("""() => {
+            console.error('something');
+            setTimeout(() => { throw new Error('thrown') });
+            document.body.insertAdjacentHTML('beforeend', '<img src="https://elsewhere.example/picture.png">');
+            return fetch('api/nothing').then(() => null);
+        }""")
+    for wanted in ("something", "thrown", "Content Security Policy", "status of 404"):
+        assert [each for each in complaints if wanted in each], f"{wanted}: {complaints}"
+    complaints.clear()
