@@ -16,12 +16,15 @@ from stretto.core.records import ExecutionRow, Fold
 from stretto.runtime.supervisor import Supervisor
 from stretto.server import carrying, executions
 from stretto.server.executions import WorkflowGoes
+from stretto.server.hub import Hub
 from stretto.server.preparation import Prepared
 from stretto.server.problems import Stopping, status_of
 from stretto.server.service import WorkflowService
+from stretto.server.span_updates import SpanUpdates
 from stretto.server.step_runs import StepRuns
 from stretto.server.telemetry import open_telemetry
 from stretto.stores.database import DatabaseUnavailable
+from stretto.stores.memory import MemoryStore
 from stretto.testing import ScriptedModel
 from tests.server.conftest import Serve, Served
 from tests.server.telling import Told, read
@@ -289,7 +292,10 @@ async def test_who_waits_for_room_starts_before_who_comes_later() -> None:
 
     async with Supervisor(lambda name, error: None) as supervisor:
         telemetry = open_telemetry(ServerTable())
-        runs = StepRuns(room, supervisor, telemetry, lambda: len(runs.runs) < free, lambda: None)
+        hub = Hub(MemoryStore(), ServerTable())
+        runs = StepRuns(
+            room, supervisor, hub, SpanUpdates(hub), telemetry, lambda: len(runs.runs) < free, lambda: None
+        )
         async with anyio.create_task_group() as tasks:
             for number in range(3):
                 tasks.start_soon(start, number)

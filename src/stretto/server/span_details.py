@@ -20,7 +20,7 @@ from stretto.server.run_views import AgentItem, sendable, shown, span_of
 from stretto.server.timeline_forms import SpanAttempt, SpanDetails, SpanLink, SpanMessage
 from stretto.stores.plain import plain_event, readable
 
-_KINDS = frozenset(EVENTS) - {"model_delta", "plan_made", "run_ended", "task_changed", "history_shortened"}
+_KINDS = frozenset(EVENTS) - {"model_delta"}
 _RUN = ("run_started", "run_resumed")
 
 

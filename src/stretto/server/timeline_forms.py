@@ -161,7 +161,7 @@ class SpanDetails(BaseModel):
 
     ``depends_on`` and ``needed_by`` are what the plan says that it stands in. ``tries`` are all of its attempts,
     ``messages`` the last lines that were said at it and below, ``events`` is how many lines of the log tell of it and
-    what is below.
+    what is below, the words of models left out.
     """
 
     span: SpanItem
