@@ -18,6 +18,7 @@ from stretto.core.errors import RunNotFound
 from stretto.core.events import StepCompleted, StepStarted
 from stretto.stores.sql import SqlStore
 from tests.crash.journey import EXPECTED, IN_ROW, ITEMS, SIDE_BY_SIDE
+from tests.measuring import unmeasured
 
 KILLS = 26
 """How often the process is killed in each way of keeping the log."""
@@ -29,8 +30,9 @@ class Traveller:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.journey"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-m", "tests.crash.journey"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=unmeasured(),  # what is killed measures nothing
+        )  # fmt: skip
 
     def go(self, *what: Any, place: Path, kill_at: int | None) -> int | None:
         """Sends a child on a journey, and kills it when it has noted so many steps.
