@@ -33,6 +33,7 @@ BENCHMARKS = {
     "models": "benchmarks.models:models",
     "streaming": "benchmarks.streaming:streaming",
     "serving": "benchmarks.serving:serving",
+    "page": "benchmarks.page:page",
 }
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
