@@ -14,7 +14,7 @@ from stretto.agents.result import WorkflowResult
 from stretto.agents.workflow_rows import Workflow, WorkflowFullState
 from stretto.configuring.agent_room import AgentRoom
 from stretto.core.archive import NotKept
-from stretto.core.errors import DefinitionError, ExecutionError
+from stretto.core.errors import DefinitionError, ExecutionError, StoreError
 from stretto.core.records import ExecutionRow, WorkflowRow, WorkflowState
 from stretto.server.executions import Executions
 from stretto.server.full_state import full_state, state_json, workflow_of
@@ -53,6 +53,14 @@ class ExecutionCancelled(ExecutionStopped):
 
     def __init__(self, row: ExecutionRow) -> None:
         super().__init__(f"the execution {row.run_id!r} was cancelled; what it did is in its workflow's state")
+        self.row = row
+
+
+class NotOver(StoreError):
+    """An execution has no result yet."""
+
+    def __init__(self, row: ExecutionRow) -> None:
+        super().__init__(f"the execution {row.run_id!r} is {row.status} and has no result yet; wait for its end")
         self.row = row
 
 
@@ -131,6 +139,18 @@ class WorkflowService:
         if agent_id is not None:
             self._room.registry.config(agent)
         return await self._executions.ask(row.id, message, agent, locale)
+
+    async def load_execution_result(self, workflow_id: str, run_id: str) -> WorkflowResult:
+        """Returns the result of an execution that is over; raises ``NotKept``, and ``NotOver`` when it is not.
+
+        Raises ``ExecutionFailed`` or ``ExecutionCancelled`` when it did not come to one.
+        """
+        row = await self._records.execution(run_id)
+        if row.workflow_id != checked_id(workflow_id):
+            raise NotKept("execution", run_id)
+        if row.ended_at is None:
+            raise NotOver(row)
+        return result_of(row)
 
     async def edit_queued_message(self, run_id: str, message: str) -> ExecutionRow:
         """Changes the words of a message that is queued; raises ``InvalidField``, ``NotKept`` and ``StoreError``."""

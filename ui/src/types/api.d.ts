@@ -1706,6 +1706,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workflows/{workflow_id}/executions/{run_id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Load the result of an execution that is over
+         * @description Returns what an execution came to, once it is over; what has failed or was cancelled is told as an error.
+         */
+        get: operations["load_execution_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/workflows/{workflow_id}/state": {
         parameters: {
             query?: never;
@@ -4516,6 +4536,19 @@ export interface components {
             work: number;
         };
         /**
+         * RunUpdate
+         * @description The data of a ``run_update`` event: a run that is of no workflow has begun, or is over.
+         */
+        RunUpdate: {
+            /** Run Id */
+            run_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "completed" | "failed" | "cancelled" | "timed_out" | "interrupted";
+        };
+        /**
          * SaidItem
          * @description A line that a step said.
          */
@@ -4648,7 +4681,7 @@ export interface components {
          *
          *     ``depends_on`` and ``needed_by`` are what the plan says that it stands in. ``tries`` are all of its attempts,
          *     ``messages`` the last lines that were said at it and below, ``events`` is how many lines of the log tell of it and
-         *     what is below.
+         *     what is below, the words of models left out.
          */
         SpanDetails: {
             agent: components["schemas"]["AgentItem"] | null;
@@ -4762,6 +4795,38 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "running" | "waiting" | "completed" | "failed" | "timed_out" | "cancelled" | "skipped" | "abandoned";
+        };
+        /**
+         * SpanUpdate
+         * @description The data of a ``span_update`` event: the steps that have changed since the last one, at most 500.
+         *
+         *     Each is told whole and takes the place of the one with its path; a new one stands behind its siblings that began at
+         *     the same time. ``over`` says that nothing more comes of this run: load its timeline once more, which then says
+         *     what decided its end.
+         */
+        SpanUpdate: {
+            /** Name */
+            name: string;
+            /** Now */
+            now: number;
+            /** Over */
+            over: boolean;
+            /** Run Id */
+            run_id: string;
+            /** Seq */
+            seq: number;
+            /** Spans */
+            spans: components["schemas"]["TimelineSpan"][];
+            /** Started At */
+            started_at: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "completed" | "failed" | "cancelled" | "timed_out" | "interrupted";
+            summary: components["schemas"]["TraceSummary"];
+            /** Workflow Id */
+            workflow_id: string | null;
         };
         /**
          * SpentItem
@@ -5933,6 +5998,7 @@ export type RetryItem = components['schemas']['RetryItem'];
 export type RunDetail = components['schemas']['RunDetail'];
 export type RunItem = components['schemas']['RunItem'];
 export type RunMetrics = components['schemas']['RunMetrics'];
+export type RunUpdate = components['schemas']['RunUpdate'];
 export type SaidItem = components['schemas']['SaidItem'];
 export type ServerChoice = components['schemas']['ServerChoice'];
 export type ServerInForce = components['schemas']['ServerInForce'];
@@ -5946,6 +6012,7 @@ export type SpanItem = components['schemas']['SpanItem'];
 export type SpanLink = components['schemas']['SpanLink'];
 export type SpanMessage = components['schemas']['SpanMessage'];
 export type SpanTry = components['schemas']['SpanTry'];
+export type SpanUpdate = components['schemas']['SpanUpdate'];
 export type SpentItem = components['schemas']['SpentItem'];
 export type StepAgain = components['schemas']['StepAgain'];
 export type StepCounts = components['schemas']['StepCounts'];
@@ -6209,7 +6276,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string | components["schemas"]["StreamChunk"] | components["schemas"]["WorkflowComplete"] | components["schemas"]["ValidationRequired"] | components["schemas"]["ValidationResponse"];
+                    "text/event-stream": string | components["schemas"]["StreamChunk"] | components["schemas"]["WorkflowComplete"] | components["schemas"]["ValidationRequired"] | components["schemas"]["ValidationResponse"] | components["schemas"]["SpanUpdate"] | components["schemas"]["RunUpdate"];
                 };
             };
             /** @description What went wrong. */
@@ -9502,7 +9569,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string | components["schemas"]["StreamChunk"] | components["schemas"]["WorkflowComplete"] | components["schemas"]["ValidationRequired"] | components["schemas"]["ValidationResponse"];
+                    "text/event-stream": string | components["schemas"]["StreamChunk"] | components["schemas"]["WorkflowComplete"] | components["schemas"]["ValidationRequired"] | components["schemas"]["ValidationResponse"] | components["schemas"]["SpanUpdate"] | components["schemas"]["RunUpdate"];
                 };
             };
             /** @description What went wrong. */
@@ -9614,6 +9681,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Execution"][];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    load_execution_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A run's id. */
+                run_id: string;
+                /** @description A workflow's id, a UUID. */
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowResult"];
                 };
             };
             /** @description What went wrong. */

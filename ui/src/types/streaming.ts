@@ -17,13 +17,18 @@ export type {
   WorkflowComplete,
 };
 
-/** A tool that a stream told of; `id` is the call's id, or the path where a call has none. */
+/** A call of a tool that a stream told of; `id` is that of its row: the run and the path, unique for ever. */
 export interface ActiveTool {
   id: string;
   name: string;
   status: 'running' | 'completed' | 'error' | 'cancelled';
   path: string;
   run_id: string;
+  /** The path of the agent that made the call, and its name where it is a sub-agent. */
+  parent: string;
+  agent: string | null;
+  /** As the model named the call; models may name two alike. */
+  call_id: string | null;
   /** Unix milliseconds, as the server tells. */
   started: number;
   /** Milliseconds; null while it runs. */
@@ -37,6 +42,9 @@ export interface ReasoningStep {
   id: string;
   content: string;
   path: string;
+  run_id: string;
+  /** The name of the sub-agent that thinks; null of the workflow's own agent. */
+  agent: string | null;
   number: number;
   started: number;
   duration: number | null;
@@ -44,13 +52,19 @@ export interface ReasoningStep {
 
 /** A sub-agent that a stream told of. */
 export interface ActiveSubAgent {
+  /** That of its row: the run and the path. */
   id: string;
+  agent_id: string;
   name: string;
+  /** The id of the agent that handed the task on. */
   parent: string;
   path: string;
+  run_id: string;
+  task: string;
   status: 'running' | 'completed' | 'error' | 'cancelled';
   /** 0 to 100; null when it tells none. */
   progress: number | null;
+  /** What it does, or what it answered. */
   message: string;
   started: number;
   duration: number | null;
@@ -64,5 +78,8 @@ export interface ActiveTask {
   name: string;
   status: 'pending' | 'in_progress' | 'completed' | 'blocked';
   priority: number;
+  run_id: string;
+  /** When it was first told of, and last (Unix milliseconds). */
+  created: number;
   updated: number;
 }

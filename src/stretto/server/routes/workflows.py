@@ -219,6 +219,17 @@ async def list_executions(
     return [execution_of(each) for each in found]
 
 
+@router.get(
+    "/{workflow_id}/executions/{run_id}/result",
+    operation_id="load_execution_result",
+    summary="Load the result of an execution that is over",
+    responses=answers(404, 409, 502),
+)
+async def load_execution_result(house: Here, workflow_id: WorkflowId, run_id: RunId) -> WorkflowResult:
+    """Returns what an execution came to, once it is over; what has failed or was cancelled is told as an error."""
+    return await house.service.load_execution_result(workflow_id, run_id)
+
+
 @queue.get("", operation_id="load_queue", summary="List what is queued and what runs")
 async def load_queue(house: Here) -> list[Execution]:
     """Lists what is queued and what runs, of all workflows, in the order in which it was asked for."""

@@ -1,0 +1,23 @@
+/** Notices of what happens in workflows that are not looked at. */
+import { area } from './area.svelte';
+
+export const elsewhere = area(
+  {
+    completed: (name: string) => `“${name}” is completed`,
+    failed: (name: string, why: string) => (why ? `“${name}” failed: ${why}` : `“${name}” failed`),
+    cancelled: (name: string) => `“${name}” was cancelled`,
+    waits: (name: string) => `“${name}” waits for your decision`,
+    asks: (name: string) => `“${name}” asks you something`,
+    decide: 'Decide',
+    unnamed: 'A workflow',
+  },
+  {
+    completed: (name: string) => `« ${name} » est terminé`,
+    failed: (name: string, why: string) => (why ? `« ${name} » a échoué : ${why}` : `« ${name} » a échoué`),
+    cancelled: (name: string) => `« ${name} » a été annulé`,
+    waits: (name: string) => `« ${name} » attend votre décision`,
+    asks: (name: string) => `« ${name} » vous pose une question`,
+    decide: 'Décider',
+    unnamed: 'Un workflow',
+  },
+);

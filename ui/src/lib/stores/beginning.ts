@@ -1,0 +1,71 @@
+/** Sets everything going that listens for as long as the page is open, whichever screen is shown. */
+import { elsewhere } from '$lib/i18n/elsewhere';
+import { live } from '$lib/live/live';
+import { router } from '$lib/router.svelte';
+import type { WorkflowComplete } from '$types/streaming';
+import { get } from 'svelte/store';
+import { activityStore } from './activity';
+import { agentsStore } from './agents';
+import { backgroundWorkflowsStore } from './background';
+import { messagesStore, runningExecution } from './messages';
+import { loadState } from './states';
+import { streamingStore } from './streaming';
+import { toastStore } from './toasts.svelte';
+import { validationStore } from './validation';
+import { selectedWorkflowId, workflowStore } from './workflows';
+
+let begun = false;
+
+/** Connects to the server, loads the lists, and follows the workflow that is selected; once. */
+export function begin(): void {
+  if (begun) return;
+  begun = true;
+  live.start();
+  workflowStore.start();
+  backgroundWorkflowsStore.start();
+  messagesStore.start();
+  validationStore.start();
+  void workflowStore.loadWorkflows();
+  void agentsStore.load();
+  selectedWorkflowId.subscribe((id) => void open(id));
+  runningExecution.subscribe((execution) => {
+    if (execution) void backgroundWorkflowsStore.restore(execution.workflow_id, execution).catch(() => {});
+  });
+  backgroundWorkflowsStore.onEnd((told) => void over(told));
+  live.onReset(() => void open(get(selectedWorkflowId)));
+}
+
+/** Follows a workflow: what was said, what happened, and what it is doing. */
+async function open(workflowId: string | null): Promise<void> {
+  const shown = streamingStore.attach(workflowId);
+  const loaded = messagesStore.load(workflowId);
+  if (workflowId === null) activityStore.reset();
+  else await Promise.allSettled([shown, loaded, activityStore.loadHistorical(workflowId)]);
+}
+
+/** Takes the end of an execution: the rows that tell it are there, or a notice where nobody looks at it. */
+async function over(told: WorkflowComplete): Promise<void> {
+  const id = told.workflow_id;
+  if (id !== get(selectedWorkflowId)) {
+    notice(told);
+    return;
+  }
+  if (router.name !== 'workflow') notice(told);
+  const state = await loadState(id).catch(() => null);
+  if (!state || id !== get(selectedWorkflowId)) return;
+  workflowStore.upsert(state.workflow);
+  activityStore.take(state);
+  messagesStore.take(state);
+  // now the rows tell what the stream told
+  if (!get(runningExecution) && streamingStore.workflowId === id) backgroundWorkflowsStore.forget(id);
+  streamingStore.flushSync();
+}
+
+function notice(told: WorkflowComplete): void {
+  const t = elsewhere();
+  const name = get(workflowStore).known.get(told.workflow_id)?.name ?? t.unnamed;
+  const more = { href: router.href(`workflows/${told.workflow_id}`, { run: told.run_id }) };
+  if (told.status === 'completed') toastStore.success(t.completed(name), more);
+  else if (told.status === 'cancelled') toastStore.info(t.cancelled(name), more);
+  else toastStore.error(t.failed(name, (told.error ?? '').slice(0, 200)), more);
+}

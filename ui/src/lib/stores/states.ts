@@ -1,0 +1,30 @@
+/** What is known of workflows as the server's tables tell it: asked for once, however many want it at once. */
+import { api, call } from '$lib/api';
+import { live } from '$lib/live/live';
+import type { WorkflowFullState } from '$types/workflow';
+
+/** How many rows of each kind a view opens with; the rest follows when there is more. */
+export const FIRST_ROWS = 200;
+
+const asked = new Map<string, Promise<WorkflowFullState>>();
+
+/** Loads the last `limit` rows of each kind, all without it. */
+export function loadState(workflowId: string, limit?: number): Promise<WorkflowFullState> {
+  const key = `${workflowId} ${limit ?? 'all'}`;
+  const known = asked.get(key);
+  if (known) return known;
+  const params = { path: { workflow_id: workflowId }, query: { limit } };
+  const found = live.ready
+    .then(() => call(api.GET('/api/workflows/{workflow_id}/state', { params })))
+    .finally(() => asked.delete(key));
+  asked.set(key, found);
+  return found;
+}
+
+/** Says whether a state lacks rows of the kinds that are named. */
+export function isPart(state: WorkflowFullState, names: readonly (keyof WorkflowFullState)[]): boolean {
+  return names.some((name) => {
+    const rows = state[name];
+    return Array.isArray(rows) && (state.totals?.[name] ?? 0) > rows.length;
+  });
+}
