@@ -114,10 +114,10 @@ def random_operations(count, edges_each):
 
 def test_ten_thousand_operations_are_analysed_and_explained_in_a_moment():
     operations = random_operations(10_000, 5)
-    began = time.perf_counter()
+    began = time.thread_time()  # its own, whatever else runs
     plan = analyze_dependencies(operations)
     text = plan.explain()
-    took = time.perf_counter() - began
+    took = time.thread_time() - began
     assert len(plan.edges) > 49_000
     assert len(text) < 20_000
     assert took < 5, took  # a wide margin: it takes a third of a second

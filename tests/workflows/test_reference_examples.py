@@ -341,12 +341,12 @@ def test_a_circuit_breaker_skips_calls_after_three_failures(go):
 def test_parallel_as_the_user_calls_it_is_parallel_on_the_wall_clock():
     @step
     async def slow(x):
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1)
         return x
 
     began = time.perf_counter()
     assert run_sync(ParallelWorkflow.builder("p").add_step(slow).add_step(slow).add_step(slow).build(), 1) == [1, 1, 1]
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 2.5
 
 
 def test_two_runs_of_one_workflow_at_once_share_nothing(virtually):
