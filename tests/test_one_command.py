@@ -15,7 +15,6 @@ from tests.built_page import REPOSITORY, built_page
 START = "import dev, sys; dev.ensure_environment = lambda: None; sys.argv = ['dev.py', *sys.argv[1:]]; dev.main()"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent")
 def test_it_starts_a_server_that_shows_the_page(tmp_path):
     built_page()
     words = ("run", "--no-browser", "--no-example", "--port", "0", "--store", tmp_path / "runs.db")

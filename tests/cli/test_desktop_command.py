@@ -117,7 +117,6 @@ def test_a_window_without_a_toolkit_leaves_it_to_the_browser(stretto, window, br
     assert (tmp_path / "seen.json").exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent")
 def test_without_a_window_the_page_opens_as_any_page_and_sigterm_ends_the_server(stretto, browser, monkeypatch):
     opened = []
 
@@ -153,7 +152,6 @@ def test_an_end_that_is_asked_for_before_the_start_is_heard():
     assert server._ready.cancelled()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent")
 def test_ctrl_c_closes_the_window_and_ends_the_server(spawn, tmp_path, monkeypatch):
     stays = program(tmp_path / "tools" / "stays", STAYS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
