@@ -79,8 +79,7 @@ class Executions:
     ) -> None:  # fmt: skip
         self._records, self._room, self._supervisor = store.records, room, supervisor
         self._hub, self._settings = hub, settings
-        updates = SpanUpdates(hub)
-        supervisor.beside(updates.work, "telling of steps")
+        supervisor.beside((updates := SpanUpdates(hub)).work, "telling of steps")
         self._carrier = Carrier(
             store=store, room=room, supervisor=supervisor, hub=hub, updates=updates, projector=projector,
             telemetry=telemetry,
