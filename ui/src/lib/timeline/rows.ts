@@ -1,0 +1,107 @@
+/** What the rows in sight show: names, bars, labels and the sentence that a screen reader says. */
+import { duration, percent } from '$lib/format';
+import type { timeline } from '$lib/i18n/timeline';
+import type { TimelineSpan } from '$types/trace';
+import { shapeOf, type RowShape } from './bars';
+import { ROW, type Board } from './board.svelte';
+import { agentColour, figureOf, kindColour, share, strength, type Colouring } from './figures';
+import { lasted } from './filter';
+import { isGroup, labelOf, mostAtOnce } from './tree';
+
+type Words = ReturnType<typeof timeline>;
+
+export interface RowModel {
+  place: number;
+  index: number;
+  top: number;
+  level: number;
+  span: TimelineSpan;
+  name: string;
+  number: string;
+  /** What stands behind the name: how many ran at once, or how many are hidden. */
+  note: string;
+  shape: RowShape;
+  closed: boolean;
+  critical: boolean;
+  dimmed: boolean;
+  colour: string | null;
+  sentence: string;
+  when: string;
+}
+
+/** Returns the model of the row at an index. */
+export function rowModel(board: Board, index: number, t: Words, word: (status: string) => string): RowModel {
+  const { tree, trace } = board;
+  const place = board.rows[index] as number;
+  const span = tree.spans[place] as TimelineSpan;
+  const { name, number } = labelOf(tree, place);
+  const group = isGroup(tree, place);
+  const leaf = !group;
+  const isCritical = board.critical && span.critical && leaf;
+  const isBottleneck = board.critical && trace.summary.bottleneck === span.path;
+  return {
+    place,
+    index,
+    top: index * ROW,
+    level: (tree.depth[place] as number) + 1,
+    span,
+    name: name || span.path,
+    number,
+    note: group ? groupNote(board, place, t) : '',
+    shape: shapeOf(tree, place, board.frame, labelText(board, span, isBottleneck, t)),
+    closed: group && board.isClosed(place),
+    critical: isCritical,
+    dimmed: board.marks !== null && !board.marks[place],
+    colour: colourBy(board, span, board.colouring),
+    sentence: sentence(board, span, `${name}${number}`, isCritical, t, word),
+    when: whenText(span, t),
+  };
+}
+
+function groupNote(board: Board, place: number, t: Words): string {
+  const most = mostAtOnce(board.tree, place, board.now);
+  return most > 1 ? t.atOnce(most) : '';
+}
+
+/** Returns what stands beside a bar: how long it took, and what is remarkable about it. */
+function labelText(board: Board, span: TimelineSpan, isBottleneck: boolean, t: Words): string {
+  if (span.status === 'waiting') return t.needsAnswer;
+  if (span.start_ms === null) return span.status === 'skipped' ? t.skipped : t.notStarted;
+  const parts = [duration(lasted(span, board.now))];
+  if (isBottleneck) parts.push(`${t.bottleneck} ${percent(board.trace.summary.bottleneck_share)}`);
+  if (span.attempts > 1) parts.push(t.retries(span.attempts - 1));
+  if (span.source && span.source !== 'run') parts.push(t.source(span.source));
+  if (span.error) parts.push(span.error.length > 48 ? `${span.error.slice(0, 47)}…` : span.error);
+  return parts.join(' · ');
+}
+
+function sentence(
+  board: Board,
+  span: TimelineSpan,
+  name: string,
+  isCritical: boolean,
+  t: Words,
+  word: (status: string) => string,
+): string {
+  const parts = [name || span.path, span.kind, word(span.status)];
+  if (span.start_ms !== null) {
+    const took = lasted(span, board.now);
+    parts.push(duration(took), t.ofTotal(percent(share(took, board.trace.summary, board.now))));
+  }
+  if (isCritical) parts.push(t.onCritical);
+  if (span.error) parts.push(span.error);
+  return parts.filter(Boolean).join(', ');
+}
+
+function whenText(span: TimelineSpan, t: Words): string {
+  if (span.start_ms === null) return t.notStarted;
+  const from = duration(span.start_ms);
+  return span.end_ms === null ? t.spanOpen(from) : t.span(from, duration(span.end_ms));
+}
+
+function colourBy(board: Board, span: TimelineSpan, by: Colouring): string | null {
+  if (by === 'status') return null;
+  if (by === 'kind') return kindColour(span.kind);
+  if (by === 'agent') return agentColour(span.agent);
+  return strength(figureOf(span, by, board.now), board.largest);
+}
