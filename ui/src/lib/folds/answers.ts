@@ -30,11 +30,20 @@ export class Answers {
 
   /** The words of the workflow's own agent: those of its answers, an empty line between them. */
   get content(): string {
-    this.#written ??= [...this.#answers.values()]
-      .filter((answer) => answer.own && answer.words.trim() !== '')
-      .map((answer) => answer.words)
-      .join('\n\n');
+    this.#written ??= this.#own().join('\n\n');
     return this.#written;
+  }
+
+  /** What its last answer says: that is the result, once it is completed. */
+  get last(): string {
+    return this.#own().at(-1) ?? '';
+  }
+
+  #own(): string[] {
+    const found: string[] = [];
+    for (const answer of this.#answers.values())
+      if (answer.own && answer.words.trim() !== '') found.push(answer.words);
+    return found;
   }
 
   /** How many tokens came: each piece is one at least, and longer ones are several. */

@@ -78,8 +78,9 @@ export class StreamFold {
 
   constructor(readonly workflowId: string) {}
 
+  /** The words of the workflow's own agent: all that it says while it works, and its last answer when it is done. */
   get content(): string {
-    return this.#answers.content;
+    return this.status === 'completed' ? this.#answers.last : this.#answers.content;
   }
 
   get tokens(): number {
@@ -338,7 +339,7 @@ export class StreamFold {
       }
     if (this.waiting.size) changed |= PEOPLE;
     this.waiting.clear();
-    return changed | FLAGS;
+    return changed | CONTENT | FLAGS;
   }
 }
 
