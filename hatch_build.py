@@ -72,7 +72,6 @@ def build(root: Path = HERE, *, quiet: bool = True) -> Found:
     npm = find_npm()
     if npm is None:
         return "absent"
-    (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
     with alone(root):
         if is_fresh(root):  # somebody else has just built it
             return "fresh"
@@ -84,6 +83,7 @@ def build(root: Path = HERE, *, quiet: bool = True) -> Found:
 def _replace(npm: str, root: Path, quiet: bool) -> None:
     """Builds the page beside the one that is there, and puts it into its place."""
     made_of, place = stamp(root), root / PAGE
+    place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".page-") as folder:  # a failed build spoils nothing
         new, old = Path(folder, "new"), Path(folder, "old")
         _npm(npm, root, "run", "build", "--silent", "--", "--outDir", str(new), "--emptyOutDir", quiet=quiet)
@@ -105,7 +105,7 @@ def alone(root: Path = HERE) -> Iterator[None]:
         return
     import fcntl
 
-    with (root / PAGE).with_name(".page-lock").open("w") as lock:
+    with (root / SOURCES / ".build-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

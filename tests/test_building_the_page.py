@@ -65,7 +65,7 @@ def test_the_page_is_built_once_and_again_when_what_it_is_made_of_has_changed(ro
     assert (place / "assets" / "index-abc.js").read_text() == SOURCE
     assert gzip.decompress((place / "assets" / "index-abc.js.gz").read_bytes()).decode() == SOURCE
     assert not (place / "index.html.gz").exists()
-    assert sorted(path.name for path in place.parent.iterdir()) == [".page-lock", "static"]
+    assert sorted(path.name for path in place.parent.iterdir()) == ["static"]
 
     assert hatch_build.build(root) == "fresh"
     (root / "ui" / "src" / "main.test.ts").write_text("another test")
@@ -115,7 +115,7 @@ def test_a_build_that_fails_says_why_and_spoils_nothing(root, npm, monkeypatch):
         hatch_build.build(root)
     place = root / hatch_build.PAGE
     assert (place / "assets" / "index-abc.js").read_text() == SOURCE
-    assert sorted(path.name for path in place.parent.iterdir()) == [".page-lock", "static"]
+    assert sorted(path.name for path in place.parent.iterdir()) == ["static"]
     assert not hatch_build.is_fresh(root)
 
 
