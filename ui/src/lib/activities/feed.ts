@@ -18,34 +18,34 @@ export function feedRows(
   started: ReadonlyMap<string, number> = new Map(),
 ): FeedRow[] {
   const rows: FeedRow[] = [];
-  const rounds = new Map<string, number>();
-  let [last, first, place] = ['', 0, 0];
-  const several = severalRounds(activities);
+  const numbers = roundsOf(activities, started);
+  let [round, shown, first, place] = ['', '', activities[0]?.timestamp ?? 0, 0];
   for (const activity of activities) {
-    const round = activity.metadata.run_id ?? '';
-    if (round !== last || place === 0) {
-      if (!rounds.has(round)) rounds.set(round, rounds.size + 1);
-    }
+    // what tells no run, as a to-do, belongs to the round in which it came
+    round = activity.metadata.run_id || round;
     if (!passes(activity, filter)) continue;
-    if (round !== last || place === 0) {
+    if (round !== shown) {
+      shown = round;
       first = started.get(round) ?? activity.timestamp;
-      if (several) {
-        const number = rounds.get(round) ?? 1;
+      const number = numbers.get(round);
+      if (number !== undefined && numbers.size > 1)
         rows.push({ kind: 'round', key: `round ${round} ${rows.length}`, number, timestamp: first });
-      }
-      last = round;
     }
-    place++;
     const since = Math.max(0, activity.timestamp - first);
-    rows.push({ kind: 'activity', key: activity.id, activity, since, place });
+    rows.push({ kind: 'activity', key: activity.id, activity, since, place: ++place });
   }
   return rows;
 }
 
-function severalRounds(activities: readonly WorkflowActivityEvent[]): boolean {
-  const first = activities[0]?.metadata.run_id;
-  const last = activities.at(-1)?.metadata.run_id;
-  return first !== last || activities.some((each) => each.metadata.run_id !== first);
+/** Returns the numbers of the rounds: those of the workflow where they are known, else in the order of what happened. */
+function roundsOf(
+  activities: readonly WorkflowActivityEvent[],
+  started: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  const numbers = new Map([...started.keys()].map((run, place) => [run, place + 1]));
+  for (const { metadata } of activities)
+    if (metadata.run_id && !numbers.has(metadata.run_id)) numbers.set(metadata.run_id, numbers.size + 1);
+  return numbers;
 }
 
 const SHOWN: Record<ActivityStatus, string> = {

@@ -27,3 +27,12 @@ export function shownFigures(summary: TraceSummary): Figures {
     tokens: used ? { input: summary.tokens_input, output: summary.tokens_output, cost: summary.cost } : null,
   };
 }
+
+/** Returns how a step is called in a line: a call's inner step is called as the call, a model as its agent's. */
+export function nameOf(path: string): string {
+  const parts = path.split('/').map((part) => part.replace(/#\d+$/, ''));
+  const last = parts.at(-1) ?? path;
+  const above = parts.at(-2);
+  if (!above) return last;
+  return last === 'run' ? above : last === 'model' ? `${above} · ${last}` : last;
+}
