@@ -94,7 +94,7 @@ async def list_run_events(
     run_id: AnyRun,
     since: Annotated[int, Query(ge=0, le=1_000_000_000, description="The first place in the log.")] = 0,
     kind: Annotated[list[EventKind] | None, Query(max_length=30, description="Only events of these kinds.")] = None,
-    limit: Limit = 50,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many to return at the most.")] = 50,
 ) -> list[EventItem]:
     """Lists events from a place in the log on; `since` the last `seq` and one is the next page."""
     return await run_reading.events(house, run_id, since, kind or (), limit)

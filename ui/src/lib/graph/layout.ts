@@ -1,61 +1,41 @@
-/** Places the boxes of a graph from left to right, level by level: what stands in a box is laid out before the box. */
+/** Places the boxes of a graph from left to right, level by level; what would be too wide goes on in the next row. */
 import { Graph, layout as dagre } from '@dagrejs/dagre';
-import type { Box } from './shape';
-
-/** What has to be placed, as it can be sent to a worker. */
-export interface Frame {
-  id: string;
-  open: boolean;
-  frames: Frame[];
-  links: [from: string, to: string][];
-}
-
-export interface Place {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
-
-/** Where everything stands; `joints` are points at which many lines come together, by the ids of their level's box. */
-export interface Placed {
-  places: Record<string, Place>;
-  width: number;
-  height: number;
-}
+import type { Frame, Place, Placed } from './frames';
 
 export const NODE = { width: 184, height: 46 };
 const HEAD = 30;
 const EDGE = 14;
+/** How far apart rows stand, and how many times wider than high a level may become before it has rows. */
+const BETWEEN = 40;
+const SHAPE = 2.1;
+/** How wide a level may be in any case, and by how many lines rows may be joined. */
+const NARROW = 1000;
+const JOINED = 4;
 
-/** Returns what has to be placed of boxes. */
-export function framesOf(boxes: readonly Box[]): Frame[] {
-  return boxes.map((box) => ({
-    id: box.unit.id,
-    open: box.open,
-    frames: framesOf(box.boxes),
-    links: box.links.map(({ from, to }) => [from, to]),
-  }));
+interface Column {
+  ids: string[];
+  left: number;
+  right: number;
 }
 
 /** Returns where boxes stand, from the upper left corner of the whole graph. */
 export function layout(frames: readonly Frame[], links: readonly [string, string][]): Placed {
-  const places: Record<string, Place> = {};
-  const whole = level(frames, links, places);
-  absolute(frames, places, 0, 0);
-  return { places, ...whole };
+  const found: Placed = { places: {}, turns: {}, width: 0, height: 0 };
+  Object.assign(found, level(frames, links, found));
+  absolute(frames, links, found, 0, 0);
+  return found;
 }
 
 function level(
   frames: readonly Frame[],
   links: readonly [string, string][],
-  places: Record<string, Place>,
+  found: Placed,
 ): { width: number; height: number } {
   const graph = new Graph();
   graph.setGraph({ rankdir: 'LR', nodesep: 16, ranksep: 44, marginx: 0, marginy: 0 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const frame of frames) {
-    const inner = frame.open ? level(frame.frames, frame.links, places) : null;
+    const inner = frame.open ? level(frame.frames, frame.links, found) : null;
     const size = inner
       ? { width: Math.max(NODE.width, inner.width + 2 * EDGE), height: inner.height + HEAD + EDGE }
       : NODE;
@@ -63,24 +43,74 @@ function level(
   }
   for (const [from, to] of links) graph.setEdge(from, to);
   dagre(graph);
-  let right = 0;
-  let bottom = 0;
+  const columns = new Map<number, Column>();
   for (const frame of frames) {
-    const { x, y, width, height } = graph.node(frame.id) as { x: number; y: number; width: number; height: number };
+    const { x, y, width, height } = graph.node(frame.id) as Place;
     const place = { x: x - width / 2, y: y - height / 2, width, height };
-    places[frame.id] = place;
-    right = Math.max(right, place.x + width);
-    bottom = Math.max(bottom, place.y + height);
+    found.places[frame.id] = place;
+    const column = columns.get(Math.round(x)) ?? { ids: [], left: Infinity, right: 0 };
+    column.ids.push(frame.id);
+    column.left = Math.min(column.left, place.x);
+    column.right = Math.max(column.right, place.x + width);
+    columns.set(Math.round(x), column);
   }
-  return { width: right, height: bottom };
+  return rows([...columns.values()].sort((a, b) => a.left - b.left), links, found);
 }
 
-function absolute(frames: readonly Frame[], places: Record<string, Place>, left: number, top: number): void {
+/** Moves columns that would be too far to the right into rows below; returns the size of them all. */
+function rows(
+  columns: readonly Column[],
+  links: readonly [string, string][],
+  { places, turns }: Placed,
+): { width: number; height: number } {
+  const size = { width: 0, height: 0 };
+  const all = (ids: readonly string[]) => ids.flatMap((id) => places[id] ?? []);
+  const boxes = all(columns.flatMap((column) => column.ids));
+  const high = boxes.reduce((most, place) => Math.max(most, place.y + place.height), 0);
+  const wide = boxes.reduce((most, place) => Math.max(most, place.x + place.width), 0);
+  const most = Math.max(NARROW, Math.sqrt(wide * (high + BETWEEN) * SHAPE));
+  const at = new Map(columns.flatMap((column, number) => column.ids.map((id) => [id, number] as const)));
+  const lines = links.map(([from, to]) => [at.get(from) ?? 0, at.get(to) ?? 0, `${from}>${to}`] as const);
+  const begins = [0];
+  for (let number = 1; number < columns.length && wide > most * 1.3; number++) {
+    const begun = columns[begins.at(-1) ?? 0]?.left ?? 0;
+    const crossing = lines.filter(([from, to]) => from < number && to >= number).length;
+    if ((columns[number]?.right ?? 0) - begun > most && crossing <= JOINED) begins.push(number);
+  }
+  begins.forEach((begin, row) => {
+    const end = begins[row + 1] ?? columns.length;
+    const inside = all(columns.slice(begin, end).flatMap((column) => column.ids));
+    const left = columns[begin]?.left ?? 0;
+    const top = inside.reduce((least, place) => Math.min(least, place.y), Infinity);
+    const start = row === 0 ? 0 : size.height + BETWEEN;
+    for (const place of inside) {
+      place.x -= left;
+      place.y += start - top;
+      size.width = Math.max(size.width, place.x + place.width);
+      size.height = Math.max(size.height, place.y + place.height);
+    }
+    for (const [from, to, id] of lines)
+      if (from >= begin && from < end && to >= end) turns[id] = size.height + BETWEEN / 2;
+  });
+  return size;
+}
+
+function absolute(
+  frames: readonly Frame[],
+  links: readonly [string, string][],
+  { places, turns }: Placed,
+  left: number,
+  top: number,
+): void {
+  for (const [from, to] of links) {
+    const turn = turns[`${from}>${to}`];
+    if (turn !== undefined) turns[`${from}>${to}`] = turn + top;
+  }
   for (const frame of frames) {
     const place = places[frame.id];
     if (!place) continue;
     place.x += left;
     place.y += top;
-    if (frame.open) absolute(frame.frames, places, place.x + EDGE, place.y + HEAD);
+    if (frame.open) absolute(frame.frames, frame.links, { places, turns, width: 0, height: 0 }, place.x + EDGE, place.y + HEAD);
   }
 }

@@ -1,5 +1,5 @@
 /** Decides where a graph is laid out: small ones at once, large ones in a worker that is started when it is needed. */
-import type { Frame, Placed } from './layout';
+import type { Frame, Placed } from './frames';
 
 /** From how many boxes on a worker does it. */
 export const LARGE = 150;

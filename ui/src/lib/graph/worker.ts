@@ -1,5 +1,6 @@
 /** Lays out large graphs beside the page, so that it goes on answering meanwhile. */
-import { layout, type Frame } from './layout';
+import type { Frame } from './frames';
+import { layout } from './layout';
 
 interface Asked {
   number: number;
