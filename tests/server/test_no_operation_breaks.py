@@ -40,7 +40,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def operations(url: str) -> list[schemathesis.APIOperation]:
     """Returns all operations but the streams, which never end: their own tests drive them."""
-    found = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    found = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=60)
     found.config.base_url = url
     found = found.exclude(path_regex=r"/events$")
     return [result.ok() for result in found.get_all_operations()]
