@@ -224,8 +224,8 @@ def milliseconds(seconds: float) -> float:
 
 
 def _begun(span: Span) -> tuple[bool, float]:
-    executions = span.executions(0.0)
-    return (False, milliseconds(executions[0].start)) if executions else (True, 0.0)
+    first = span.earlier[0].start if span.earlier else span.start
+    return (True, 0.0) if first is None else (False, round(first * 1e3, 3))
 
 
 def _part_of(span: Span) -> _Part:
@@ -261,7 +261,7 @@ def row_of(
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return "null" if seconds is None else repr(round(seconds * 1e3, 3))
+    return "null" if seconds is None else f"{seconds * 1e3:.3f}" if seconds else "0.0"
 
 
 def _text(text: str) -> str:
