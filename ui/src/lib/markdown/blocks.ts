@@ -31,6 +31,7 @@ export class Blocks {
   #tame = '';
   #settled: Block[] = [];
   #offset = 0;
+  #moving: Block[] = [];
   links: Links = {};
 
   /** Takes the whole text as it is now, and returns its blocks; those settled before are the same objects. */
@@ -46,10 +47,14 @@ export class Blocks {
     // the last two may still change: a line below makes a heading of a paragraph, or goes on with a list
     const settled = Math.max(0, found.length - 2);
     for (const piece of found.slice(0, settled)) {
-      this.#settled.push(piece.block);
+      this.#settled.push(this.#moving.find((each) => isSame(each, piece.block)) ?? piece.block);
       this.#offset += piece.size;
     }
-    const moving = found.slice(settled).map((piece) => piece.block);
+    const before = this.#moving;
+    const moving = found
+      .slice(settled)
+      .map(({ block }) => before.find((each) => isSame(each, block)) ?? block);
+    this.#moving = moving;
     return [...this.#settled, ...moving].filter((block) => block.raw.trim() !== '');
   }
 
@@ -59,6 +64,7 @@ export class Blocks {
     this.#tame = '';
     this.#settled = [];
     this.#offset = 0;
+    this.#moving = [];
     this.links = {};
   }
 
@@ -115,6 +121,10 @@ export class Blocks {
     const whole = lexer.tokens.reduce((sum, token) => sum + token.raw.length, 0);
     return whole === text.length ? lexer.tokens : [{ type: 'paragraph', raw: text }];
   }
+}
+
+function isSame(one: Block, other: Block): boolean {
+  return one.raw === other.raw && one.kind === other.kind && one.closed === other.closed;
 }
 
 function asBlock(token: Token): Block {
