@@ -98,7 +98,7 @@ export function ticks(axis: Axis, from: number, to: number, most: number): { ste
   const times: number[] = [];
   const end = Math.min(axis.time(to), axis.extent * 1.5 + step);
   let place = -Infinity;
-  for (let time = Math.ceil(axis.time(from) / step - 1e-9) * step; time <= end; time += step) {
+  for (let time = Math.max(0, Math.ceil(axis.time(from) / step - 1e-9)) * step; time <= end; time += step) {
     const gap = axis.gaps.find((each) => time > each.from && time < each.to);
     if (gap) {
       time = Math.floor(gap.to / step) * step;

@@ -97,17 +97,26 @@ export function shapeOf(tree: Tree, at: number, frame: Frame, said: string): Row
     line('call', call.start_ms, begun - span.queued_ms);
     if (span.end_ms !== null) line('call', span.end_ms, call.end_ms ?? frame.now);
   }
-  shape.label = said ? labelAt(frame, begun, end, said, group) : null;
+  const called = call?.start_ms != null && span.end_ms !== null ? (call.end_ms ?? frame.now) : end;
+  shape.label = said ? labelAt(frame, begun, end, Math.max(called, end), said, group) : null;
   return shape;
 }
 
-/** Puts a label right of its bar, inside when there is no room, left of it when the bar is short, too. */
-function labelAt(frame: Frame, from: number, to: number, text: string, group: boolean): Label | null {
+/** Puts a label right of what is drawn, inside when there is no room, left of it when the bar is short, too. */
+function labelAt(
+  frame: Frame,
+  from: number,
+  to: number,
+  beyond: number,
+  text: string,
+  group: boolean,
+): Label | null {
   const left = pixel(frame, from);
   const right = Math.max(pixel(frame, to), left + LEAST);
   if (right < 0 || left > frame.width) return null;
   const wide = text.length * GLYPH;
-  if (right + 6 + wide <= frame.width - 2) return { text, side: 'right', at: right + 6 };
+  const behind = Math.max(right, pixel(frame, beyond)) + 6;
+  if (behind + wide <= frame.width - 2) return { text, side: 'right', at: behind };
   const seen = Math.min(right, frame.width) - Math.max(left, 0);
   if (!group && seen >= wide + 14)
     return { text, side: 'inside', at: frame.width - Math.min(right, frame.width) + 7 };

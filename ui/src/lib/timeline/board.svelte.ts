@@ -68,7 +68,7 @@ export class Board {
   readonly marks = $derived(found(this.tree, this.filter, this.#known));
   readonly rows = $derived(visibleRows(this.tree, this.folding, this.hides ? this.marks : null));
   readonly #ended = $derived.by(() => Math.max(this.trace.spans.length ? this.trace.now() : 0, 0.1));
-  readonly extent = $derived.by(() => this.trace.lives ? this.#room : this.#ended);
+  readonly extent = $derived.by(() => (this.trace.lives ? this.#room : this.#ended));
   readonly axis = $derived(new Axis(this.extent, this.collapses ? idleGaps(this.tree, this.extent) : []));
   readonly view = $derived<View>(
     this.#stretch
@@ -83,10 +83,12 @@ export class Board {
   readonly selected = $derived(router.query.span ?? '');
   readonly activePlace = $derived(this.#rowPlace(this.active || this.selected));
   readonly matched = $derived.by(() => this.marks?.reduce((sum, mark) => sum + mark, 0) ?? 0);
-  readonly agents = $derived.by(() => 
+  readonly agents = $derived.by(() =>
     [...new Set(this.trace.spans.map((each) => each.agent ?? ''))].filter(Boolean).sort(),
   );
-  readonly kinds = $derived.by(() => [...new Set(this.trace.spans.map((each) => each.kind))].filter(Boolean).sort());
+  readonly kinds = $derived.by(() =>
+    [...new Set(this.trace.spans.map((each) => each.kind))].filter(Boolean).sort(),
+  );
 
   constructor(readonly trace: Trace) {
     this.#stretch = readStretch(router.query.t);
@@ -181,6 +183,16 @@ export class Board {
 
   #rowPlace(path: string): number {
     return rowPlace(this.tree, path);
+  }
+
+  /** Returns the place of the step that began last, -1 when none has. */
+  newest(): number {
+    let place = -1;
+    let begun = -1;
+    this.tree.spans.forEach((span, at) => {
+      if (span.start_ms !== null && span.start_ms >= begun) [place, begun] = [at, span.start_ms];
+    });
+    return place;
   }
 
   /** Returns which row shows a place of the tree, -1 when it is closed or hidden. */

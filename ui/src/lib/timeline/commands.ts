@@ -103,3 +103,21 @@ async function copied(text: string, t: Words, said: string): Promise<void> {
   if (await copyText(text)) toastStore.show('success', said);
   else toastStore.error(t.copyFailed);
 }
+
+/** Returns what a key does in the grid of rows, if anything; a page is so many rows. */
+export function gridMove(board: Board, event: KeyboardEvent, page: number): (() => void) | undefined {
+  if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
+  const moves: Record<string, () => void> = {
+    ArrowDown: () => board.step(1),
+    ArrowUp: () => board.step(-1),
+    PageDown: () => board.step(page),
+    PageUp: () => board.step(-page),
+    Home: () => board.step(-board.rows.length),
+    End: () => board.step(board.rows.length),
+    ArrowRight: () => board.stepIn(),
+    ArrowLeft: () => board.stepOut(),
+    Enter: () => board.activate(board.activePlace < 0 ? (board.rows[0] ?? -1) : board.activePlace, true),
+    ' ': () => board.turn(board.activePlace),
+  };
+  return moves[event.key];
+}

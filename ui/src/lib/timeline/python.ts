@@ -32,13 +32,19 @@ function quoted(text: string): string {
   });
 }
 
-/** Writes a call of a name: an object's keys become the names of arguments where Python allows that. */
+/**
+ * Writes a call of a name: an object's keys become the names of arguments where Python allows that.
+ *
+ * A tool's input holds its `arguments` beside other things; they are what it was called with.
+ */
 export function pythonCall(name: string, input: unknown): string {
   const called =
     NAME.test(name) && !KEYWORDS.has(name)
       ? name
       : name.replace(/\W/g, '_').replace(/^(?=\d)/, '_') || 'step';
   if (input === null || input === undefined) return `${called}()`;
+  const held = typeof input === 'object' && 'arguments' in input ? input.arguments : null;
+  if (held && typeof held === 'object' && !Array.isArray(held)) return pythonCall(name, held);
   const named =
     typeof input === 'object' &&
     !Array.isArray(input) &&
