@@ -215,6 +215,7 @@ function ofHelper(row: SubAgentExecution): Activity {
       tokens_input: row.tokens_input,
       tokens_output: row.tokens_output,
       cost_usd: row.cost_usd,
+      ...(row.status === 'cancelled' && { cancelled: true }),
     },
   };
 }
@@ -240,6 +241,7 @@ export function ofAgent(agent: ActiveSubAgent): Activity {
       progress: agent.progress,
       tokens_input: agent.metrics?.tokens_input ?? 0,
       tokens_output: agent.metrics?.tokens_output ?? 0,
+      ...(agent.status === 'cancelled' && { cancelled: true }),
     },
   };
 }
