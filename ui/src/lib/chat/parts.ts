@@ -120,6 +120,17 @@ export function batchesOf(parts: Pick<Parts, 'calls' | 'helpers'>): Batch[] {
   return together(own);
 }
 
+/** Returns the batches as they are shown: single steps that follow each other stand in one card. */
+export function cardsOf(batches: readonly Batch[]): Batch[] {
+  const cards: Batch[] = [];
+  for (const batch of batches) {
+    const last = cards.at(-1);
+    if (batch.steps.length === 1 && last?.together === 1) last.steps.push(...batch.steps);
+    else cards.push({ ...batch, steps: [...batch.steps] });
+  }
+  return cards;
+}
+
 function innermost<H extends { path: string }>(helpers: readonly H[], path: string): H | null {
   let found: H | null = null;
   for (const helper of helpers)

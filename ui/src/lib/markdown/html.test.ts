@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { blocks, Blocks, WINDOW } from './blocks';
 import { coloured, languageOf } from './colouring';
 import { colouredHtml, escaped, target, toHtml } from './html';
-import { HOSTILE } from './hostile';
+import HOSTILE from './hostile.json';
 import { DEEPEST, tamed, visible } from './taming';
 
 const WORDS = { done: 'done', open: 'open', picture: 'picture' };
