@@ -139,7 +139,8 @@ function folds(path: string, found: readonly Stage[]): Fold[] {
     .map(([key, members]) => ({ unit: folded(path, key, members), members }));
 }
 
-function folded(path: string, key: string, members: readonly Unit[]): Unit {
+/** Returns the unit that stands for several alike. */
+export function folded(path: string, key: string, members: readonly Unit[]): Unit {
   const ends = members.map((unit) => unit.end);
   const starts = members.map((unit) => unit.start).filter((start) => start !== null);
   return {

@@ -144,6 +144,20 @@ describe('what was planned', () => {
     expect(inside?.links).toMatchObject([{ label: 'rows', reason: "'store' needs 'rows'", critical: true }]);
   });
 
+  it('folds operations alike that wait for the same ones', () => {
+    const reads = Array.from({ length: 6 }, (_, n) => ({ id: `read#${n}`, path: `a/read#${n}`, type: 'tool', seconds: null }));
+    const edges = reads.map(({ id }) => ({ origin: 'fetch', target: id, kind: 'data', refs: ['x'], reason: 'r' }));
+    const plan = { ...PLAN, batches: [...PLAN.batches, { operations: reads }], edges: [...PLAN.edges, ...edges] };
+    const inside = planned([plan], new Map()).units[0]?.inside;
+    expect(inside?.units.map((unit) => [unit.label, unit.inside?.units.length ?? 0])).toEqual([
+      ['fetch', 0],
+      ['look', 0],
+      ['store', 0],
+      ['read', 6],
+    ]);
+    expect(inside?.links).toHaveLength(2);
+  });
+
   it('puts a plan into the operation that made it, and those of one agent in their order', () => {
     const second = { ...PLAN, path: 'agent/tools#2', batches: [], edges: [] };
     const inner = { ...PLAN, path: 'agent/tools/look/run/coder/tools', batches: [], edges: [] };

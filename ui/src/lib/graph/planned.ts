@@ -1,6 +1,7 @@
 /** The graph of what was planned: operations of each plan with why one waits for another, and how they went. */
 import type { PlanItem } from '$types/plan';
 import type { TimelineSpan } from '$types/trace';
+import { ALIKE, alike, folded } from './executed';
 import { joined, type Inside, type Link, type Unit } from './shape';
 
 type Steps = ReadonlyMap<string, Pick<TimelineSpan, 'status' | 'start_ms' | 'end_ms' | 'kind' | 'attempts'>>;
@@ -83,7 +84,35 @@ function unitOf(
     end: step?.end_ms ?? null,
     attempts: 1,
     paths: [plan.path],
-    inside: { units, links: links.filter(({ from, to }) => from && to) },
+    inside: compact(plan.path, units, links.filter(({ from, to }) => from && to)),
     folds: false,
   };
+}
+
+/** Folds operations alike that wait for the same ones, and for which the same ones wait. */
+function compact(path: string, units: readonly Unit[], links: readonly Link[]): Inside {
+  const ties = new Map(units.map((unit) => [unit.id, [] as string[]]));
+  for (const { from, to } of links) {
+    ties.get(from)?.push(`>${to}`);
+    ties.get(to)?.push(`<${from}`);
+  }
+  const groups = new Map<string, Unit[]>();
+  for (const unit of units) {
+    const key = [unit.kind, alike(unit.label), ...(ties.get(unit.id) ?? []).sort()].join('\n');
+    groups.set(key, [...(groups.get(key) ?? []), unit]);
+  }
+  const shownAs = new Map<string, Unit>();
+  for (const [key, members] of groups) {
+    if (members.length <= ALIKE) continue;
+    const fold = folded(path, key, members);
+    for (const unit of members) shownAs.set(unit.id, fold);
+  }
+  const shown = new Set(units.map((unit) => shownAs.get(unit.id) ?? unit));
+  const lines = new Map<string, Link>();
+  for (const link of links) {
+    const from = shownAs.get(link.from)?.id ?? link.from;
+    const to = shownAs.get(link.to)?.id ?? link.to;
+    lines.set(`${from}>${to}`, { ...link, from, to });
+  }
+  return { units: [...shown], links: [...lines.values()] };
 }

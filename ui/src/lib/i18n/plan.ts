@@ -5,6 +5,7 @@ export const planWords = area(
   {
     title: 'Plans of the run',
     which: 'Plan',
+    columns: 'Batches, in their order',
     one: (name: string, operations: number, batches: number) =>
       `${name}: ${operations} ${operations === 1 ? 'operation' : 'operations'} in ${batches} ${batches === 1 ? 'batch' : 'batches'}`,
     ofAll: (place: number, all: number) => `${place} of ${all}`,
@@ -56,6 +57,7 @@ export const planWords = area(
   {
     title: 'Plans de l’exécution',
     which: 'Plan',
+    columns: 'Lots, dans leur ordre',
     one: (name: string, operations: number, batches: number) =>
       `${name} : ${operations} ${operations === 1 ? 'opération' : 'opérations'} en ${batches} ${batches === 1 ? 'lot' : 'lots'}`,
     ofAll: (place: number, all: number) => `${place} sur ${all}`,

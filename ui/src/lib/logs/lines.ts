@@ -139,3 +139,9 @@ export function brief(value: unknown, most = 240): string {
   const line = text.slice(0, most * 2).replace(/\s+/g, ' ').trim();
   return line.length > most ? `${line.slice(0, most)}…` : line;
 }
+
+/** Returns the end of a path, which is what tells steps apart: its last three names. */
+export function tail(path: string): string {
+  const names = path.split('/');
+  return names.length > 3 ? `…/${names.slice(-3).join('/')}` : path;
+}
