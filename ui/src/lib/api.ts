@@ -42,7 +42,11 @@ async function asked(request: Request): Promise<Response> {
   }
 }
 
-export const api = createClient<paths>({ baseUrl: ROOT, fetch: asked, credentials: 'same-origin' });
+export const api = createClient<paths>({
+  baseUrl: location.origin + ROOT,
+  fetch: asked,
+  credentials: 'same-origin',
+});
 
 /** Returns the body of an answer; throws `ApiError` for a refusal. */
 export async function call<T>(

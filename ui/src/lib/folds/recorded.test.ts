@@ -61,7 +61,11 @@ function told(stream: StreamState) {
       duration: each.duration,
       started: Math.round(each.started),
     })),
-    thoughts: byId(stream.reasoning).map((each) => ({ id: each.id, number: each.number, content: each.content })),
+    thoughts: byId(stream.reasoning).map((each) => ({
+      id: each.id,
+      number: each.number,
+      content: each.content,
+    })),
     agents: byId(stream.subAgents).map((each) => ({
       id: each.id,
       agent_id: each.agent_id,

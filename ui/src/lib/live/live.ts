@@ -1,5 +1,5 @@
 /** What the server tells while it happens, for whoever in the page wants to hear it. */
-import { ROOT, onRefused } from '$lib/api';
+import { api, ROOT, onRefused } from '$lib/api';
 import { clock } from '$lib/live/clock';
 import type { StreamChunk, ValidationRequired, ValidationResponse, WorkflowComplete } from '$types/streaming';
 import { connect, type Link } from './link';
@@ -76,6 +76,14 @@ class Live {
     if (this.#link) return;
     setTimeout(() => this.#waited(), SOON);
     this.#link = connect(ROOT, (told) => this.take(told));
+    const asked = new WeakMap<Request, number>();
+    api.use({
+      onRequest: ({ request }) => void asked.set(request, Date.now()),
+      onResponse: ({ request, response }) => {
+        const at = asked.get(request);
+        if (at !== undefined) clock.answered(Date.parse(response.headers.get('date') ?? ''), at);
+      },
+    });
     onRefused((error) => {
       if (error.status === 401) this.#link?.say({ kind: 'unauthorized' });
     });

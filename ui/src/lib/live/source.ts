@@ -93,7 +93,7 @@ export class Source {
 
   #open(): void {
     clearTimeout(this.#timer);
-    if (this.state !== 'connecting') this.#tell('reconnecting');
+    this.#tell(this.state === 'connecting' ? 'connecting' : 'reconnecting');
     const after = this.#last ? `?after=${encodeURIComponent(this.#last)}` : '';
     const stream = (this.#stream = this.around.open(`${this.root}/api/events${after}`));
     stream.onopen = () => this.#opened(stream);
