@@ -15,7 +15,7 @@ export const workflowWords = area(
     rest: 'All others',
     all: 'All',
     count: (count: number) => (count === 1 ? '1 workflow' : `${count} workflows`),
-    runningCount: (count: number) => (count === 1 ? '1 runs' : `${count} run`),
+    runningCount: (count: number) => `${count} running`,
     rename: 'Rename',
     renameOf: (name: string) => `Rename “${name}”`,
     newName: (name: string) => `New name of “${name}”`,
