@@ -1,0 +1,119 @@
+/** The runs that a filter finds, newest first: loaded as far as somebody scrolls, kept up to date as they change. */
+import { api, call } from '$lib/api';
+import { live } from '$lib/live/live';
+import { askedOf, type RunFilter } from '$lib/runs/filters';
+import type { RunItem } from '$types/api';
+
+const PAGE = 100;
+const MOST = 200;
+const SOON = 150;
+const LIVING = new Set<RunItem['status']>(['running', 'queued']);
+
+/** Puts runs that were loaded anew among those that are known; newest first, each once. */
+export function merged(known: readonly RunItem[], fresh: readonly RunItem[]): RunItem[] {
+  const all = new Map([...known, ...fresh].map((run) => [run.id, run]));
+  return [...all.values()].sort(
+    (one, other) => other.started_at - one.started_at || (one.id < other.id ? 1 : -1),
+  );
+}
+
+/** Says whether a run may still change by itself. */
+export function lives(run: Pick<RunItem, 'status'>): boolean {
+  return LIVING.has(run.status);
+}
+
+/** Follows the runs that one filter finds, until it is closed. */
+export class Runs {
+  list = $state.raw<readonly RunItem[]>([]);
+  total = $state(0);
+  loading = $state(true);
+  /** Whether a further page is being loaded. */
+  growing = $state(false);
+  error = $state.raw<unknown>(null);
+  /** When the list was told last, in this browser's time: what still runs is longer by now. */
+  told = $state(Date.now());
+  #asked = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #stops: (() => void)[];
+
+  constructor(
+    readonly filter: RunFilter,
+    /** Called with each run that has ended while somebody looked. */
+    readonly onended: (run: RunItem) => void = () => {},
+  ) {
+    this.#stops = [
+      live.on('run_update', () => this.#soon()),
+      live.on('workflow_update', (told) => {
+        if (told.run_id) this.#soon();
+      }),
+      live.onReset(() => void this.load()),
+    ];
+    void this.load();
+  }
+
+  get hasMore(): boolean {
+    return this.list.length < this.total;
+  }
+
+  /** Loads what is shown anew, as far as one answer holds. */
+  async load(): Promise<void> {
+    const asked = ++this.#asked;
+    try {
+      const limit = Math.min(Math.max(this.list.length, PAGE), MOST);
+      const page = await this.#page(0, limit);
+      if (asked !== this.#asked) return;
+      const before = new Map(this.list.map((run) => [run.id, run]));
+      // what lies beyond this answer is kept as it was known
+      const last = page.items.at(-1);
+      const beyond =
+        page.items.length < page.total && last
+          ? this.list.filter((run) => run.started_at < last.started_at)
+          : [];
+      this.list = merged(beyond, page.items);
+      this.total = page.total;
+      this.told = Date.now();
+      this.error = null;
+      for (const run of page.items) {
+        const known = before.get(run.id);
+        if (known && lives(known) && !lives(run)) this.onended(run);
+      }
+    } catch (error) {
+      if (asked !== this.#asked) return;
+      this.error = error;
+    }
+    this.loading = false;
+  }
+
+  /** Loads a further page. */
+  async more(): Promise<void> {
+    if (this.growing || this.loading || !this.hasMore) return;
+    this.growing = true;
+    const asked = this.#asked;
+    try {
+      const page = await this.#page(this.list.length, PAGE);
+      if (asked !== this.#asked) return;
+      this.list = merged(this.list, page.items);
+      this.total = page.items.length ? page.total : this.list.length;
+    } catch (error) {
+      if (asked === this.#asked) this.error = error;
+    } finally {
+      this.growing = false;
+    }
+  }
+
+  close(): void {
+    this.#asked++;
+    clearTimeout(this.#timer);
+    for (const stop of this.#stops) stop();
+  }
+
+  #soon(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.load(), SOON);
+  }
+
+  #page(offset: number, limit: number) {
+    const given = Object.entries(askedOf(this.filter, Date.now())).filter(([, value]) => value !== null);
+    return call(api.GET('/api/runs', { params: { query: { ...Object.fromEntries(given), limit, offset } } }));
+  }
+}
