@@ -83,6 +83,10 @@ export class Board {
   readonly selected = $derived(router.query.span ?? '');
   readonly activePlace = $derived(this.#rowPlace(this.active || this.selected));
   readonly matched = $derived.by(() => this.marks?.reduce((sum, mark) => sum + mark, 0) ?? 0);
+  /** The places of the operations that decided the run's end, in their order. */
+  readonly path = $derived.by(() =>
+    this.trace.summary.critical_path.map((each) => this.#rowPlace(each)).filter((place) => place >= 0),
+  );
   readonly agents = $derived.by(() =>
     [...new Set(this.trace.spans.map((each) => each.agent ?? ''))].filter(Boolean).sort(),
   );

@@ -15,13 +15,11 @@ export function bent(x1: number, y1: number, x2: number, y2: number): string {
 
 /** Returns the lines that connect the operations of the critical path, as far as they are in sight. */
 export function chain(board: Board, first: number, count: number, scroll: number): string[] {
-  const path = board.trace.summary.critical_path;
   const found: string[] = [];
   let before: { row: number; end: number } | null = null;
-  for (const each of path) {
-    const place = rowPlace(board.tree, each);
+  for (const place of board.path) {
     const span = board.spanAt(place);
-    const row = place < 0 ? -1 : board.rowOf(place);
+    const row = board.rowOf(place);
     if (!span || row < 0 || span.start_ms === null) {
       before = null;
       continue;

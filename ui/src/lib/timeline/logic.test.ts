@@ -75,7 +75,9 @@ describe('a tree', () => {
     expect(names(visibleRows(tree, turn(tree, 0, OPEN, true), null))).toEqual(['a', 'b']);
     const all = turn(tree, 0, turn(tree, 0, OPEN, true), true);
     expect(all.turned.size).toBe(0);
-    expect(names(visibleRows(tree, revealed(tree, 6, { level: 0, turned: new Set() }), null))).toContain('read#2');
+    expect(names(visibleRows(tree, revealed(tree, 6, { level: 0, turned: new Set() }), null))).toContain(
+      'read#2',
+    );
   });
 
   it('says how many steps ran at once', () => {
@@ -86,7 +88,14 @@ describe('a tree', () => {
 
 describe('a filter', () => {
   it('comes from the address', () => {
-    const filter = filterOf({ q: 'read', kind: 'tool,model', status: 'failed', errors: '1', min: '250', agent: 'x' });
+    const filter = filterOf({
+      q: 'read',
+      kind: 'tool,model',
+      status: 'failed',
+      errors: '1',
+      min: '250',
+      agent: 'x',
+    });
     expect(filter).toEqual({
       text: 'read',
       kinds: ['tool', 'model'],
@@ -114,7 +123,11 @@ describe('a filter', () => {
   it('keeps what is above what it found when the rest is hidden', () => {
     const tree = family();
     const marks = found(tree, filterOf({ errors: '1' }), 100);
-    expect(names(visibleRows(tree, { level: 0, turned: new Set() }, marks))).toEqual(['a', 'tools', 'read#2']);
+    expect(names(visibleRows(tree, { level: 0, turned: new Set() }, marks))).toEqual([
+      'a',
+      'tools',
+      'read#2',
+    ]);
     expect(found(tree, filterOf({}), 100)).toBeNull();
   });
 
@@ -145,7 +158,8 @@ describe('the axis', () => {
   it('draws idle stretches together, and finds its way back', () => {
     const axis = new Axis(1000, idleGaps(tree, 1000));
     expect(axis.length).toBeCloseTo(206);
-    for (const time of [0, 50, 100, 500, 899, 900, 1000]) expect(axis.time(axis.place(time))).toBeCloseTo(time);
+    for (const time of [0, 50, 100, 500, 899, 900, 1000])
+      expect(axis.time(axis.place(time))).toBeCloseTo(time);
     expect(axis.place(950)).toBeCloseTo(156);
   });
 
@@ -165,7 +179,9 @@ describe('the axis', () => {
     [1500, 500, 4000, '1.5 s'],
     [3000, 1000, 9000, '3 s'],
     [125_000, 5000, 200_000, '2 m 05 s'],
-  ])('tells %d ms at steps of %d', (time, step, until, text) => expect(tickText(time, step, until)).toBe(text));
+  ])('tells %d ms at steps of %d', (time, step, until, text) =>
+    expect(tickText(time, step, until)).toBe(text),
+  );
 });
 
 describe('a view', () => {
@@ -234,7 +250,10 @@ describe('a row', () => {
     expect(shapeOf(treeOf([span('a', 10, 10)]), 0, frame, '').bars[0]?.width).toBe(3);
     const deep = { ...frame, view: { from: 50, to: 50.1 } };
     expect(shapeOf(treeOf([span('a', 0, 10)]), 0, deep, 'x')).toMatchObject({ bars: [], label: null });
-    expect(shapeOf(treeOf([span('a', 0, 100)]), 0, deep, '').bars[0]).toMatchObject({ left: -6, width: 1012 });
+    expect(shapeOf(treeOf([span('a', 0, 100)]), 0, deep, '').bars[0]).toMatchObject({
+      left: -6,
+      width: 1012,
+    });
   });
 });
 
@@ -265,7 +284,9 @@ describe('figures', () => {
     expect(strength(0, 10)).toBe('var(--pending)');
     expect(strength(10, 10)).toContain('100%');
     const one = span('m', 0, 10, { tokens: 7, cost: 2 });
-    expect([figureOf(one, 'cost', 0), figureOf(one, 'tokens', 0), figureOf(one, 'self', 0)]).toEqual([2, 7, 10]);
+    expect([figureOf(one, 'cost', 0), figureOf(one, 'tokens', 0), figureOf(one, 'self', 0)]).toEqual([
+      2, 7, 10,
+    ]);
   });
 });
 
@@ -293,7 +314,9 @@ describe('the minimap', () => {
 
 describe('Python', () => {
   it('writes values as literals', () => {
-    expect(literal({ a: [1, true, null, 'x"y\n'], b: {} })).toBe('{"a": [1, True, None, "x\\"y\\n"], "b": {}}');
+    expect(literal({ a: [1, true, null, 'x"y\n'], b: {} })).toBe(
+      '{"a": [1, True, None, "x\\"y\\n"], "b": {}}',
+    );
     expect(literal(['x'.repeat(60), 'y'.repeat(60)]).split('\n')).toHaveLength(4);
   });
 

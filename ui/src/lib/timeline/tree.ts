@@ -16,8 +16,16 @@ export interface Tree {
 
 const RUN = /^run(#\d+)?$/;
 
-/** Returns the tree of steps that are in its order. */
+const known = new WeakMap<readonly TimelineSpan[], Tree>();
+
+/** Returns the tree of steps that are in its order; the same steps have the same tree. */
 export function treeOf(spans: readonly TimelineSpan[]): Tree {
+  const found = known.get(spans) ?? built(spans);
+  known.set(spans, found);
+  return found;
+}
+
+function built(spans: readonly TimelineSpan[]): Tree {
   const size = spans.length;
   const parent = new Int32Array(size).fill(-1);
   const last = new Int32Array(size).fill(size);
@@ -79,8 +87,18 @@ export function shortName(path: string): string {
   return RUN.test(end) && parts.length > 1 ? (parts.at(-2) ?? end) : end;
 }
 
+const counted = new WeakMap<Tree, Map<number, number>>();
+
 /** Returns how many of the steps right below one ran at once at the most. */
 export function mostAtOnce(tree: Tree, at: number, now: number): number {
+  const counts = counted.get(tree) ?? new Map<number, number>();
+  counted.set(tree, counts);
+  const most = counts.get(at) ?? counting(tree, at, now);
+  counts.set(at, most);
+  return most;
+}
+
+function counting(tree: Tree, at: number, now: number): number {
   const edges: [number, number][] = [];
   for (let child = at + 1; child < (tree.last[at] as number); child = tree.last[child] as number) {
     const span = tree.spans[child];
