@@ -97,7 +97,7 @@ def test_a_run_is_run_again_and_both_can_be_looked_at(page, serve_page):
     field = page.get_by_role("textbox", name="Message")
     expect(field).to_have_value("What is it?")
     field.fill("And what else?")
-    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("3/3")).to_be_visible()
     rows = server.get(f"/api/workflows/{workflow}/executions")
     assert [row["message"] for row in rows] == ["What is it?", "What is it?", "And what else?"]
