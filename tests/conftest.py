@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.measuring import measure_greenlets_as_threads
 
@@ -23,6 +24,8 @@ LONGEST = (
 """What begins first, so that no worker is left alone with it in the end."""
 
 measure_greenlets_as_threads()
+settings.register_profile("stretto", deadline=None)  # how long an example takes is a matter of what else is going on
+settings.load_profile("stretto")
 
 
 def pytest_configure(config: pytest.Config) -> None:

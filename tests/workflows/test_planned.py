@@ -14,14 +14,14 @@ from stretto.core.errors import (
     UnknownSetting,
     WrongOutputs,
 )
-from stretto.core.events import Progress, StepCompleted, StepSkipped, StepStarted
+from stretto.core.events import PlanMade, Progress, StepCompleted, StepSkipped, StepStarted
 from stretto.core.function import step
 from stretto.core.outcome import Completed, Failed, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.planning.operation import Operation
 from stretto.planning.plan import analyze_dependencies
 from stretto.runtime.run import run, start
-from stretto.workflows.planned import EachItem, PlannedWorkflow
+from stretto.workflows.planned import LARGEST, EachItem, PlannedWorkflow
 from stretto.workflows.sequential import SequentialWorkflow
 
 
@@ -523,3 +523,21 @@ def test_any_plan_computes_what_going_through_it_by_hand_does(needs, slots, turn
     begins = {event.path: event.at for event in running.log if isinstance(event, StepStarted)}
     for place, needed in enumerate(needs):
         assert all(ends[f"plan/o{n}"] <= begins[f"plan/o{place}"] for n in needed)
+
+
+def test_a_plan_is_told_in_the_log_with_its_reasons():
+    workflow = planned(
+        Operation(id="read", step=makes(2), outputs=("text",)),
+        Operation(id="count", step=lambda text: text + 1, inputs=("text",), outputs=("total",)),
+    )
+    running = ended(workflow, {})
+    (told,) = [event for event in running.log if isinstance(event, PlanMade)]
+    assert told.path == "plan"
+    assert told.plan == workflow.plan.to_json(10)
+    assert told.plan["edges"][0]["because"] == "'count' needs 'text', which 'read' produces"
+
+
+def test_a_plan_that_would_outweigh_the_log_is_not_told():
+    many = [Operation(id=f"each{number}", step=makes(number)) for number in range(LARGEST + 1)]
+    running = ended(planned(*many, slots=100), {})
+    assert not any(isinstance(event, PlanMade) for event in running.log)

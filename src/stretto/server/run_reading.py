@@ -95,14 +95,15 @@ async def folded(house: House, run_id: str, draw: Callable[[SpanFold], T]) -> T:
 
 
 async def plans(house: House, run_id: str) -> list[PlanItem]:
-    """Returns the plans that steps of a run made; raises ``RunNotFound``."""
+    """Returns the plans that steps of a run made, of each step the last; raises ``RunNotFound``."""
     lines = await house.store.lines(run_id, kinds=("plan_made",))
     made = [event for line in lines if isinstance(event := plain_event(sendable(line)), PlanMade)]
     named: list[Line] = []
     if any(step_name(event.path) == "plan" for event in made):
         named = await house.store.lines(run_id, full=False, kinds=("step_started", "step_skipped"))
     paths = {line.path for line in named}
-    return [plan_of(event, paths) for event in made]
+    last = {event.path: event for event in made}  # a run that is resumed makes its plans again
+    return [plan_of(event, paths) for event in last.values()]
 
 
 async def plain_log(house: House, run_id: str) -> list[Event]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from stretto.core.aggregation import gathered, require
 from stretto.core.errors import BranchCancelled, BranchesFailed, DefinitionError, WrongOutputs
-from stretto.core.events import StepSkipped
+from stretto.core.events import PlanMade, StepSkipped
 from stretto.core.outcome import Cancelled, Completed, Failed, NotStarted, TimedOut
 from stretto.core.policies import ErrorMode, ParallelResourceLimits
 from stretto.core.resources import Clock
@@ -22,6 +22,8 @@ from stretto.workflows.workflow import BoundedWorkflow, check_kind, check_memory
 
 TOLD = 20
 """Of how many operations an error says that they were not started."""
+LARGEST = 2_000
+"""A plan of more operations and edges together is not told in the log: it would outweigh what it tells of."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class PlannedWorkflow(BoundedWorkflow[Mapping[str, Any], dict[str, Any]]):
     async def execute(self, input: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
         """Runs the plan; raises ``DefinitionError`` before anything starts when the input is not what was given."""
         schedule = Schedule(self.plan, input)
+        if len(self.plan.operations) + len(self.plan.edges) <= LARGEST:
+            context.emit(PlanMade(plan=self.plan.to_json(self.limits.max_concurrent_executions)))
         async with context.branches(self.limits, self.error_mode) as branches:
             flow = _Flow(self, schedule, branches, context)
             await flow.start()
