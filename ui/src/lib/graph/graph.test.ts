@@ -5,7 +5,19 @@ import { alike, executed, type Step } from './executed';
 import { framesOf } from './frames';
 import { layout, NODE } from './layout';
 import { planned } from './planned';
-import { boxesOf, boxFor, countTo, depthFor, depthOf, flat, joined, outline, tally, wayTo, type Inside } from './shape';
+import {
+  boxesOf,
+  boxFor,
+  countTo,
+  depthFor,
+  depthOf,
+  flat,
+  joined,
+  outline,
+  tally,
+  wayTo,
+  type Inside,
+} from './shape';
 
 function step(path: string, start: number | null, end: number | null, more: Partial<Step> = {}): Step {
   const cut = path.lastIndexOf('/');
@@ -43,14 +55,22 @@ describe('what ran', () => {
   });
 
   it('puts what has not begun behind what has ended', () => {
-    const found = executed([step('a', 0, 10), step('b', 11, null), step('c', null, null, { status: 'pending' })]);
+    const found = executed([
+      step('a', 0, 10),
+      step('b', 11, null),
+      step('c', null, null, { status: 'pending' }),
+    ]);
     expect(arrows(found)).toEqual(['a > b', 'a > c']);
   });
 
   it('shows a call and what it calls as one step that both paths name', () => {
     const found = executed([step('x/read', 0, 2, { kind: 'call', parent: '' }), step('x/read/run', 0, 2)]);
     expect(found.units).toHaveLength(1);
-    expect(found.units[0]).toMatchObject({ id: 'x/read/run', label: 'read', paths: ['x/read/run', 'x/read'] });
+    expect(found.units[0]).toMatchObject({
+      id: 'x/read/run',
+      label: 'read',
+      paths: ['x/read/run', 'x/read'],
+    });
   });
 
   it('shows a batch of one call as that call', () => {
@@ -87,7 +107,9 @@ describe('what ran', () => {
   });
 
   it('does not fold what came one after another', () => {
-    const rounds = Array.from({ length: 8 }, (_, n) => step(n ? `model#${n + 1}` : 'model', n * 2, n * 2 + 1));
+    const rounds = Array.from({ length: 8 }, (_, n) =>
+      step(n ? `model#${n + 1}` : 'model', n * 2, n * 2 + 1),
+    );
     expect(executed(rounds).units).toHaveLength(8);
   });
 
@@ -145,9 +167,24 @@ describe('what was planned', () => {
   });
 
   it('folds operations alike that wait for the same ones', () => {
-    const reads = Array.from({ length: 6 }, (_, n) => ({ id: `read#${n}`, path: `a/read#${n}`, type: 'tool', seconds: null }));
-    const edges = reads.map(({ id }) => ({ origin: 'fetch', target: id, kind: 'data', refs: ['x'], reason: 'r' }));
-    const plan = { ...PLAN, batches: [...PLAN.batches, { operations: reads }], edges: [...PLAN.edges, ...edges] };
+    const reads = Array.from({ length: 6 }, (_, n) => ({
+      id: `read#${n}`,
+      path: `a/read#${n}`,
+      type: 'tool',
+      seconds: null,
+    }));
+    const edges = reads.map(({ id }) => ({
+      origin: 'fetch',
+      target: id,
+      kind: 'data',
+      refs: ['x'],
+      reason: 'r',
+    }));
+    const plan = {
+      ...PLAN,
+      batches: [...PLAN.batches, { operations: reads }],
+      edges: [...PLAN.edges, ...edges],
+    };
     const inside = planned([plan], new Map()).units[0]?.inside;
     expect(inside?.units.map((unit) => [unit.label, unit.inside?.units.length ?? 0])).toEqual([
       ['fetch', 0],
@@ -179,7 +216,9 @@ describe('how much is shown', () => {
   ]);
 
   it('counts and opens by depth', () => {
-    expect([depthOf(nested), countTo(nested, 0), countTo(nested, 1), countTo(nested, 2)]).toEqual([2, 2, 3, 5]);
+    expect([depthOf(nested), countTo(nested, 0), countTo(nested, 1), countTo(nested, 2)]).toEqual([
+      2, 2, 3, 5,
+    ]);
     expect([depthFor(nested, 5), depthFor(nested, 4), depthFor(nested, 1)]).toEqual([2, 1, 0]);
     expect(flat(boxesOf(nested, 1)).map((box) => box.unit.id)).toEqual(['a', 'a/b', 'e']);
   });
@@ -192,7 +231,10 @@ describe('how much is shown', () => {
   });
 
   it('leaves out what is too much, and says how much', () => {
-    const wide = executed([step('a', 0, 90), ...Array.from({ length: 12 }, (_, n) => step(`a/s${n}`, n, n + 1))]);
+    const wide = executed([
+      step('a', 0, 90),
+      ...Array.from({ length: 12 }, (_, n) => step(`a/s${n}`, n, n + 1)),
+    ]);
     const [box] = boxesOf(wide, 1, new Map(), 10);
     expect([box?.boxes.length, box?.left, box?.links.length]).toEqual([10, 2, 9]);
   });

@@ -54,7 +54,11 @@ function level(
     column.right = Math.max(column.right, place.x + width);
     columns.set(Math.round(x), column);
   }
-  return rows([...columns.values()].sort((a, b) => a.left - b.left), links, found);
+  return rows(
+    [...columns.values()].sort((a, b) => a.left - b.left),
+    links,
+    found,
+  );
 }
 
 /** Moves columns that would be too far to the right into rows below; returns the size of them all. */
@@ -111,6 +115,13 @@ function absolute(
     if (!place) continue;
     place.x += left;
     place.y += top;
-    if (frame.open) absolute(frame.frames, frame.links, { places, turns, width: 0, height: 0 }, place.x + EDGE, place.y + HEAD);
+    if (frame.open)
+      absolute(
+        frame.frames,
+        frame.links,
+        { places, turns, width: 0, height: 0 },
+        place.x + EDGE,
+        place.y + HEAD,
+      );
   }
 }

@@ -9,17 +9,23 @@ type Steps = ReadonlyMap<string, Pick<TimelineSpan, 'status' | 'start_ms' | 'end
 /** Returns the graph of plans in the order in which they were made; a plan that an operation made lies in it. */
 export function planned(plans: readonly PlanItem[], steps: Steps): Inside {
   const owner = new Map<PlanItem, string>();
-  const paths = plans.flatMap((plan) => plan.batches.flatMap((batch) => batch.operations.map(({ path }) => path)));
+  const paths = plans.flatMap((plan) =>
+    plan.batches.flatMap((batch) => batch.operations.map(({ path }) => path)),
+  );
   for (const plan of plans) {
     let best = '';
-    for (const path of paths)
-      if (plan.path.startsWith(`${path}/`) && path.length > best.length) best = path;
+    for (const path of paths) if (plan.path.startsWith(`${path}/`) && path.length > best.length) best = path;
     owner.set(plan, best);
   }
   return under('', plans, owner, steps);
 }
 
-function under(path: string, plans: readonly PlanItem[], owner: ReadonlyMap<PlanItem, string>, steps: Steps): Inside {
+function under(
+  path: string,
+  plans: readonly PlanItem[],
+  owner: ReadonlyMap<PlanItem, string>,
+  steps: Steps,
+): Inside {
   const mine = plans.filter((plan) => owner.get(plan) === path);
   const units = mine.map((plan) => unitOf(plan, plans, owner, steps));
   const links: Link[] = [];
@@ -64,15 +70,13 @@ function unitOf(
       };
     }),
   );
-  const links = plan.edges.map(
-    (edge): Link => ({
-      from: ids.get(edge.origin) ?? '',
-      to: ids.get(edge.target) ?? '',
-      label: edge.refs.join(', '),
-      reason: edge.reason,
-      critical: critical.has(edge.origin) && critical.has(edge.target),
-    }),
-  );
+  const links = plan.edges.map((edge): Link => ({
+    from: ids.get(edge.origin) ?? '',
+    to: ids.get(edge.target) ?? '',
+    label: edge.refs.join(', '),
+    reason: edge.reason,
+    critical: critical.has(edge.origin) && critical.has(edge.target),
+  }));
   const step = steps.get(plan.path);
   return {
     id: plan.path,
@@ -84,7 +88,11 @@ function unitOf(
     end: step?.end_ms ?? null,
     attempts: 1,
     paths: [plan.path],
-    inside: compact(plan.path, units, links.filter(({ from, to }) => from && to)),
+    inside: compact(
+      plan.path,
+      units,
+      links.filter(({ from, to }) => from && to),
+    ),
     folds: false,
   };
 }

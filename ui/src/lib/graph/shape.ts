@@ -126,7 +126,17 @@ export function outline(boxes: readonly Box[], links: readonly Link[]): string {
   return `${parts.join('\n')}|${links.map(({ from, to }) => `${from}>${to}`).join('\n')}`;
 }
 
-const RANKS = ['failed', 'timed_out', 'abandoned', 'waiting', 'running', 'pending', 'cancelled', 'completed', 'skipped'];
+const RANKS = [
+  'failed',
+  'timed_out',
+  'abandoned',
+  'waiting',
+  'running',
+  'pending',
+  'cancelled',
+  'completed',
+  'skipped',
+];
 
 /** Returns the status of several steps together: what needs eyes first. */
 export function joined(statuses: Iterable<string>): string {

@@ -11,7 +11,8 @@ export const graphWords = area(
       shown === all ? (all === 1 ? '1 step' : `${all} steps`) : `${shown} of ${all} steps`,
     openAll: 'Open all',
     closeAll: 'Close all',
-    large: (most: number) => `Large run: inner steps are closed so that no more than ${most} are drawn. Open what you need.`,
+    large: (most: number) =>
+      `Large run: inner steps are closed so that no more than ${most} are drawn. Open what you need.`,
     left: (count: number) => `${count} more steps are not drawn`,
     critical: 'Critical path',
     zoomIn: 'Zoom in',
@@ -36,7 +37,8 @@ export const graphWords = area(
     nothing: 'Nothing has begun yet',
     nothingText: 'Steps appear here as they begin.',
     noPlan: 'This run made no plan',
-    noPlanText: 'A plan is made where an agent asks for several things at once. What ran is drawn as it happened.',
+    noPlanText:
+      'A plan is made where an agent asks for several things at once. What ran is drawn as it happened.',
     showRan: 'Show what ran',
     group: 'Graph',
     switch: 'Graph: what ran or what was planned',

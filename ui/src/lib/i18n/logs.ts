@@ -63,17 +63,20 @@ export const logWords = area(
     stepTimedOut: (time: string) => `took longer than ${time}`,
     stepCancelled: (reason: string) => `stopped: ${reason}`,
     stepSkipped: (reason: string) => `skipped: ${reason}`,
-    stepRetrying: (attempt: number, wait: string, error: string) => `attempt ${attempt} failed, next in ${wait}: ${error}`,
+    stepRetrying: (attempt: number, wait: string, error: string) =>
+      `attempt ${attempt} failed, next in ${wait}: ${error}`,
     stepAbandoned: (time: string) => `did not stop within ${time}; it may still run`,
     stepUndone: 'taken back',
     stepNotUndone: (error: string) => `could not be taken back: ${error}`,
     asked: (question: string) => `asks: ${question}`,
     answered: (choice: string, by: string) => `answered by ${by || 'a person'}: ${choice}`,
-    progress: (done: string, total: string, text: string) => `${done}${total ? ` of ${total}` : ''}${text ? ` – ${text}` : ''}`,
+    progress: (done: string, total: string, text: string) =>
+      `${done}${total ? ` of ${total}` : ''}${text ? ` – ${text}` : ''}`,
     modelUsed: (model: string, input: string, output: string) => `${model}: ${input} in, ${output} out`,
     agentStarted: (name: string, model: string) => `agent ${name} with ${model}`,
     shortened: (dropped: number, how: string) => `history shortened: ${dropped} messages ${how}`,
-    planMade: (operations: number, batches: number) => `planned ${operations} operations in ${batches} batches`,
+    planMade: (operations: number, batches: number) =>
+      `planned ${operations} operations in ${batches} batches`,
     taskChanged: (name: string, change: string, status: string) => `task “${name}” ${change}: ${status}`,
     wrote: (part: string) => `model, ${part}`,
   },
@@ -147,7 +150,8 @@ export const logWords = area(
     answered: (choice: string, by: string) => `réponse de ${by || 'quelqu’un'} : ${choice}`,
     progress: (done: string, total: string, text: string) =>
       `${done}${total ? ` sur ${total}` : ''}${text ? ` – ${text}` : ''}`,
-    modelUsed: (model: string, input: string, output: string) => `${model} : ${input} en entrée, ${output} en sortie`,
+    modelUsed: (model: string, input: string, output: string) =>
+      `${model} : ${input} en entrée, ${output} en sortie`,
     agentStarted: (name: string, model: string) => `agent ${name} avec ${model}`,
     shortened: (dropped: number, how: string) => `historique raccourci : ${dropped} messages (${how})`,
     planMade: (operations: number, batches: number) => `${operations} opérations prévues en ${batches} lots`,

@@ -18,7 +18,8 @@ export const planWords = area(
     sequential: 'one after another',
     atOnce: (slots: number) => `with ${slots} at once`,
     faster: (factor: string) => `speed-up ${factor}×`,
-    unknownAll: 'Nobody said how long the operations take: each counts as 1 s, so compare steps, not seconds.',
+    unknownAll:
+      'Nobody said how long the operations take: each counts as 1 s, so compare steps, not seconds.',
     unknownSome: (count: number) => `${count} durations are unknown and count as 1 s each.`,
     running: (ended: number, of: number) => `${ended} of ${of} have ended`,
     expected: (time: string) => `est. ${time}`,
@@ -35,10 +36,14 @@ export const planWords = area(
     waits: 'What it waits for',
     order: 'Why this order',
     orderNone: 'No operation needs another: all may run at once.',
-    data: (target: string, refs: string, origin: string) => `${target} needs ${refs}, which ${origin} produces`,
-    raw: (target: string, refs: string, origin: string) => `${target} reads ${refs} after ${origin} has written it`,
-    war: (target: string, refs: string, origin: string) => `${target} writes ${refs} after ${origin} has read it`,
-    waw: (target: string, refs: string, origin: string) => `${target} writes ${refs} after ${origin} has written it`,
+    data: (target: string, refs: string, origin: string) =>
+      `${target} needs ${refs}, which ${origin} produces`,
+    raw: (target: string, refs: string, origin: string) =>
+      `${target} reads ${refs} after ${origin} has written it`,
+    war: (target: string, refs: string, origin: string) =>
+      `${target} writes ${refs} after ${origin} has read it`,
+    waw: (target: string, refs: string, origin: string) =>
+      `${target} writes ${refs} after ${origin} has written it`,
     more: (count: number) => `${count} more`,
     less: 'Fewer',
     critical: 'Critical path',
@@ -88,10 +93,14 @@ export const planWords = area(
     waits: 'Ce qu’elle attend',
     order: 'Pourquoi cet ordre',
     orderNone: 'Aucune opération n’a besoin d’une autre : toutes peuvent tourner à la fois.',
-    data: (target: string, refs: string, origin: string) => `${target} a besoin de ${refs}, que produit ${origin}`,
-    raw: (target: string, refs: string, origin: string) => `${target} lit ${refs} après que ${origin} l’a écrit`,
-    war: (target: string, refs: string, origin: string) => `${target} écrit ${refs} après que ${origin} l’a lu`,
-    waw: (target: string, refs: string, origin: string) => `${target} écrit ${refs} après que ${origin} l’a écrit`,
+    data: (target: string, refs: string, origin: string) =>
+      `${target} a besoin de ${refs}, que produit ${origin}`,
+    raw: (target: string, refs: string, origin: string) =>
+      `${target} lit ${refs} après que ${origin} l’a écrit`,
+    war: (target: string, refs: string, origin: string) =>
+      `${target} écrit ${refs} après que ${origin} l’a lu`,
+    waw: (target: string, refs: string, origin: string) =>
+      `${target} écrit ${refs} après que ${origin} l’a écrit`,
     more: (count: number) => `${count} de plus`,
     less: 'Moins',
     critical: 'Chemin critique',

@@ -58,7 +58,8 @@ export const stateWords = area(
     untilNow: 'now',
     moment: (since: string, until: string) => `Added ${since} until ${until}`,
     showStep: 'Show in the timeline',
-    rerunHint: 'To go on from another state, run again from a step: “Re-run” above, after the step is selected.',
+    rerunHint:
+      'To go on from another state, run again from a step: “Re-run” above, after the step is selected.',
     select: 'Select this step',
     noOutput: 'It has no output.',
     unpriced: 'unknown',

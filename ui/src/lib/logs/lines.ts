@@ -135,8 +135,12 @@ export function nextGrave(lines: readonly EventItem[], from: number, way: 1 | -1
 
 /** Returns a text in one line, cut. */
 export function brief(value: unknown, most = 240): string {
-  const text = typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
-  const line = text.slice(0, most * 2).replace(/\s+/g, ' ').trim();
+  const text =
+    typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
+  const line = text
+    .slice(0, most * 2)
+    .replace(/\s+/g, ' ')
+    .trim();
   return line.length > most ? `${line.slice(0, most)}…` : line;
 }
 

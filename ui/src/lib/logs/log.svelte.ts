@@ -153,8 +153,6 @@ export class RunLog {
 
   async #ask(since: number, limit: number): Promise<EventItem[]> {
     const query = { since, limit, ...(this.#kinds ? { kind: [...this.#kinds] } : {}) };
-    return call(
-      api.GET('/api/runs/{run_id}/events', { params: { path: { run_id: this.runId }, query } }),
-    );
+    return call(api.GET('/api/runs/{run_id}/events', { params: { path: { run_id: this.runId }, query } }));
   }
 }

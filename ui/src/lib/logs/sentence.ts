@@ -26,7 +26,8 @@ type Words = ReturnType<typeof logWords>;
 const SAYINGS: Partial<Record<string, (data: Data, t: Words) => string>> = {
   run_started: (data, t) => t.runStarted(text(data['name'])),
   run_resumed: (data, t) => t.runResumed(figure(data['completed'])),
-  run_ended: (data, t) => [t.runEnded(wordOf(text(data['status']))), error(data['error'])].filter(Boolean).join(' – '),
+  run_ended: (data, t) =>
+    [t.runEnded(wordOf(text(data['status']))), error(data['error'])].filter(Boolean).join(' – '),
   step_started: (data, t) => {
     const queued = figure(data['queued']);
     const began = t.stepStarted(text(data['step']));
@@ -54,9 +55,14 @@ const SAYINGS: Partial<Record<string, (data: Data, t: Words) => string>> = {
     ),
   said: (data) => brief(data['text']),
   model_used: (data, t) =>
-    t.modelUsed(text(data['model']), count(figure(data['input_tokens'])), count(figure(data['output_tokens']))),
+    t.modelUsed(
+      text(data['model']),
+      count(figure(data['input_tokens'])),
+      count(figure(data['output_tokens'])),
+    ),
   model_delta: (data, t) => `${t.wrote(text(data['tool']) || text(data['part']))}: ${brief(data['text'])}`,
-  agent_started: (data, t) => t.agentStarted(text(data['name']) || text(data['agent_id']), text(data['model'])),
+  agent_started: (data, t) =>
+    t.agentStarted(text(data['name']) || text(data['agent_id']), text(data['model'])),
   history_shortened: (data, t) => t.shortened(figure(data['dropped']), text(data['how'])),
   plan_made: (data, t) => {
     const plan = (typeof data['plan'] === 'object' && data['plan'] ? data['plan'] : {}) as Data;

@@ -70,7 +70,7 @@ function grouped(edges: readonly PlanEdge[], by: 'origin' | 'target'): Map<strin
 }
 
 function tookOf(step: Step | undefined): number | null {
-  return step?.start_ms == null || step.end_ms === null ? null : step.end_ms - step.start_ms;
+  return !step || step.start_ms === null || step.end_ms === null ? null : step.end_ms - step.start_ms;
 }
 
 /** Returns what the operations of a plan took. */
@@ -101,7 +101,8 @@ export function ranTogether(spans: readonly Step[]): Column[] {
   let batch: number | null = null;
   for (const leaf of leaves) {
     const start = leaf.start_ms ?? 0;
-    const same = leaf.batch !== null || batch !== null ? leaf.batch !== null && leaf.batch === batch : start < end;
+    const same =
+      leaf.batch !== null || batch !== null ? leaf.batch !== null && leaf.batch === batch : start < end;
     if (!same || columns.length === 0) columns.push({ cards: [] });
     columns.at(-1)?.cards.push(cardOf(leaf, names));
     batch = leaf.batch;

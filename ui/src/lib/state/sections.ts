@@ -1,6 +1,6 @@
 /** The state of a workflow as parts with rows: what each is called, when it came, and whether it holds what is looked for. */
 import { millis } from '$lib/format';
-import type { RunDetail, WorkflowFullState } from '$types/api';
+import type { WorkflowFullState } from '$types/api';
 import type { TimelineSpan } from '$types/trace';
 
 export const PARTS = [
@@ -46,7 +46,8 @@ const text = (value: unknown) => (typeof value === 'string' ? value : '');
 const figure = (value: unknown) => (typeof value === 'number' ? value : null);
 
 function brief(value: unknown, most = 200): string {
-  const whole = typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
+  const whole =
+    typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
   return whole.slice(0, most).replace(/\s+/g, ' ').trim();
 }
 
@@ -67,7 +68,12 @@ const ROWS: Record<Part, (row: Any) => Told> = {
   tool_executions: (row) => ({
     label: [row['server_name'], row['tool_name']].filter(Boolean).map(String).join('.'),
     note: brief(row['input_params']),
-    status: row['success'] === false ? 'failed' : row['success'] === true ? 'completed' : text(row['status']) || null,
+    status:
+      row['success'] === false
+        ? 'failed'
+        : row['success'] === true
+          ? 'completed'
+          : text(row['status']) || null,
     at: row['created_at'] ?? row['timestamp'],
     took: row['duration_ms'],
     path: row['path'],
@@ -91,21 +97,29 @@ const ROWS: Record<Part, (row: Any) => Told> = {
   tasks: (row) => ({
     label: text(row['name']),
     note: brief(row['description']),
-    status: ({ in_progress: 'running', blocked: 'waiting' } as Any)[text(row['status'])] as string ?? text(row['status']),
+    status:
+      (({ in_progress: 'running', blocked: 'waiting' } as Any)[text(row['status'])] as string) ??
+      text(row['status']),
     at: row['created_at'],
     took: row['duration_ms'],
   }),
   validations: (row) => ({
     label: text(row['operation']) || text(row['tool_name']) || text(row['type']),
     note: brief(row['details'] ?? row['arguments']),
-    status: ({ approved: 'completed', rejected: 'failed', pending: 'waiting' } as Any)[text(row['status'])] as string ?? null,
+    status:
+      (({ approved: 'completed', rejected: 'failed', pending: 'waiting' } as Any)[
+        text(row['status'])
+      ] as string) ?? null,
     at: row['created_at'],
     path: row['path'],
   }),
   questions: (row) => ({
     label: brief(row['question'], 120),
     note: brief(row['answer'] ?? row['response']),
-    status: ({ answered: 'completed', skipped: 'skipped', pending: 'waiting' } as Any)[text(row['status'])] as string ?? null,
+    status:
+      (({ answered: 'completed', skipped: 'skipped', pending: 'waiting' } as Any)[
+        text(row['status'])
+      ] as string) ?? null,
     at: row['created_at'],
     path: row['path'],
   }),
@@ -143,20 +157,18 @@ export function partsOf(state: WorkflowFullState): Section[] {
 
 /** Returns the outputs of a run's steps; what they are is asked for when somebody opens one. */
 export function stepsOf(spans: readonly TimelineSpan[], startedAt: number): Section {
-  const rows = spans.map(
-    (span): Row => ({
-      key: span.path,
-      label: span.name,
-      note: span.error ?? span.path,
-      status: span.status,
-      at: span.start_ms === null ? null : startedAt * 1000 + span.start_ms,
-      took: span.start_ms === null || span.end_ms === null ? null : span.end_ms - span.start_ms,
-      path: span.path,
-      runId: null,
-      value: span,
-      lazy: true,
-    }),
-  );
+  const rows = spans.map((span): Row => ({
+    key: span.path,
+    label: span.name,
+    note: span.error ?? span.path,
+    status: span.status,
+    at: span.start_ms === null ? null : startedAt * 1000 + span.start_ms,
+    took: span.start_ms === null || span.end_ms === null ? null : span.end_ms - span.start_ms,
+    path: span.path,
+    runId: null,
+    value: span,
+    lazy: true,
+  }));
   return { id: 'steps', rows, total: rows.length };
 }
 
@@ -199,7 +211,9 @@ export function momentsOf(spans: readonly TimelineSpan[], startedAt: number, mos
   const only = roots.length === 1 ? roots[0] : undefined;
   const outer = only ? spans.filter((span) => span.parent === only.path) : roots;
   return (outer.length > 0 ? outer : roots)
-    .flatMap((span) => (span.end_ms === null ? [] : [{ at: startedAt * 1000 + span.end_ms, name: span.name, ms: span.end_ms }]))
+    .flatMap((span) =>
+      span.end_ms === null ? [] : [{ at: startedAt * 1000 + span.end_ms, name: span.name, ms: span.end_ms }],
+    )
     .sort((a, b) => a.ms - b.ms)
     .slice(0, most);
 }
@@ -209,10 +223,4 @@ export function concerns(data: unknown, workflowId: string | null, runId: string
   if (typeof data !== 'object' || data === null) return false;
   const told = data as Any;
   return told['run_id'] === runId || (workflowId !== null && told['workflow_id'] === workflowId);
-}
-
-/** Returns what is known of a run without its values. */
-export function factsOf(run: RunDetail): Omit<RunDetail, 'input' | 'output' | 'labels' | 'agents'> {
-  const { input: _in, output: _out, labels: _labels, agents: _agents, ...facts } = run;
-  return facts;
 }
