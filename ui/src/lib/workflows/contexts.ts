@@ -12,8 +12,10 @@ export function contextOf(modelId: string): Promise<number | null> {
 
 async function asked(modelId: string): Promise<number | null> {
   try {
-    const params = { path: { model_id: modelId } };
-    return (await call(api.GET('/api/models/{model_id}', { params }))).context_window;
+    // searched for among all: one that was given to the server by a program is not there
+    const query = { text: modelId.slice(modelId.indexOf(':') + 1).slice(0, 128), limit: 200 };
+    const found = await call(api.GET('/api/models', { params: { query } }));
+    return found.items.find((each) => each.id === modelId)?.context_window ?? null;
   } catch {
     known.delete(modelId);
     return null;
