@@ -84,7 +84,7 @@ export function shapeOf(tree: Tree, at: number, frame: Frame, said: string): Row
       const place = cut(frame, each.start_ms, each.end_ms ?? Math.max(frame.now, each.start_ms), LEAST);
       if (place) shape.bars.push({ ...place, status: each.status });
       const before = tries[number - 1];
-      if (before?.end_ms != null) line('retry', before.end_ms, each.start_ms);
+      if (typeof before?.end_ms === 'number') line('retry', before.end_ms, each.start_ms);
     });
   } else {
     const place = cut(frame, span.start_ms, end, LEAST);
@@ -93,11 +93,11 @@ export function shapeOf(tree: Tree, at: number, frame: Frame, said: string): Row
   const begun = tries?.[0]?.start_ms ?? span.start_ms;
   line('queue', begun - span.queued_ms, begun);
   const call = tree.spans[tree.outer[at] as number];
-  if (call?.start_ms != null) {
+  if (call && call.start_ms !== null) {
     line('call', call.start_ms, begun - span.queued_ms);
     if (span.end_ms !== null) line('call', span.end_ms, call.end_ms ?? frame.now);
   }
-  const called = call?.start_ms != null && span.end_ms !== null ? (call.end_ms ?? frame.now) : end;
+  const called = call && call.start_ms !== null && span.end_ms !== null ? (call.end_ms ?? frame.now) : end;
   shape.label = said ? labelAt(frame, begun, end, Math.max(called, end), said, group) : null;
   return shape;
 }

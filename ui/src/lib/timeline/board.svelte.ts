@@ -5,10 +5,11 @@ import type { TimelineSpan } from '$types/trace';
 import { Axis, idleGaps, type Stretch } from './axis';
 import type { Frame } from './bars';
 import { COLOURINGS, figureOf, type Colouring } from './figures';
-import { filterOf, found, isFailure, type Filter } from './filter';
+import { distinct, filterOf, found, isFailure, type Filter } from './filter';
 import {
   isClosed,
   isGroup,
+  openTo,
   revealed,
   rowAbove,
   rowPlace,
@@ -30,7 +31,7 @@ export class Board {
   now = $state(0);
   /** How wide the tracks are (pixels). */
   width = $state(800);
-  folding = $state.raw<Folding>({ level: null, turned: new Set() });
+  folding = $state.raw<Folding>(openTo(null));
   follows = $state(true);
   /** How many steps have begun since the newest were no longer followed. */
   fresh = $state(0);
@@ -87,12 +88,8 @@ export class Board {
   readonly path = $derived.by(() =>
     this.trace.summary.critical_path.map((each) => this.#rowPlace(each)).filter((place) => place >= 0),
   );
-  readonly agents = $derived.by(() =>
-    [...new Set(this.trace.spans.map((each) => each.agent ?? ''))].filter(Boolean).sort(),
-  );
-  readonly kinds = $derived.by(() =>
-    [...new Set(this.trace.spans.map((each) => each.kind))].filter(Boolean).sort(),
-  );
+  readonly agents = $derived.by(() => distinct(this.trace.spans.map((each) => each.agent ?? '')));
+  readonly kinds = $derived.by(() => distinct(this.trace.spans.map((each) => each.kind)));
 
   constructor(readonly trace: Trace) {
     this.#stretch = readStretch(router.query.t);
@@ -224,7 +221,7 @@ export class Board {
 
   /** Shows so many levels; null shows all. */
   showLevels(levels: number | null): void {
-    this.folding = { level: levels === null ? null : levels - 1, turned: new Set() };
+    this.folding = openTo(levels);
   }
 
   /** Makes a row the active one: opens what is above it, and selects it when details are shown. */

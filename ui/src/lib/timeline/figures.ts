@@ -45,6 +45,7 @@ export function sumsOf(tree: Tree, from: number, to: number, now: number): Sums 
 export interface Heavy {
   at: number;
   path: string;
+  agent: string | null;
   /** How long it worked while nothing below it did (milliseconds). */
   self: number;
   /** Of the whole run's time. */
@@ -59,7 +60,7 @@ export function heaviest(tree: Tree, summary: TraceSummary, now: number, most: n
     const leaf = (tree.last[at] as number) === at + 1;
     const self = span.self_ms ?? (leaf ? lasted(span, now) : 0);
     if (self <= least || (found.length >= most && self <= (found.at(-1)?.self ?? 0))) return;
-    found.push({ at, path: span.path, self, share: share(self, summary, now) });
+    found.push({ at, path: span.path, agent: span.agent, self, share: share(self, summary, now) });
     found.sort((one, other) => other.self - one.self);
     if (found.length > most) found.pop();
     if (found.length === most) least = found.at(-1)?.self ?? 0;

@@ -81,3 +81,8 @@ export function readTime(text: string): number {
   const factor = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 }[unit] ?? 1;
   return Number((parts[1] ?? '0').replace(',', '.')) * factor;
 }
+
+/** Returns each word of some once, sorted, without empty ones. */
+export function distinct(words: readonly string[]): string[] {
+  return [...new Set(words)].filter(Boolean).sort();
+}

@@ -118,6 +118,11 @@ export interface Folding {
   readonly turned: ReadonlySet<string>;
 }
 
+/** Returns rows that are open down to so many levels; null is all of them. */
+export function openTo(levels: number | null): Folding {
+  return { level: levels === null ? null : levels - 1, turned: new Set() };
+}
+
 /** Says whether a row hides what is below it. */
 export function isClosed(tree: Tree, at: number, folding: Folding): boolean {
   const byLevel = folding.level !== null && (tree.depth[at] as number) >= folding.level;

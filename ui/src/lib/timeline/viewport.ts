@@ -8,7 +8,7 @@ export interface View {
 /** The shortest part that can be shown (milliseconds). */
 const SHORTEST = 0.02;
 /** How much room stays behind the end, as a share of the whole, so that labels have a place. */
-export const ROOM = 0.06;
+export const ROOM = 0.09;
 
 /** Returns the view of everything. */
 export function whole(length: number): View {
