@@ -35,7 +35,8 @@ export const runsWords = area(
     forget: (name: string) => `Forget the view “${name}”`,
     cancel: 'Cancel',
     close: 'Close',
-    found: (shown: string, total: string) => (shown === total ? `${total} runs` : `${shown} of ${total} runs`),
+    found: (shown: string, total: string) =>
+      shown === total ? `${total} runs` : `${shown} of ${total} runs`,
     one: '1 run',
     select: (name: string) => `Select ${name}`,
     columnSelect: 'Select',
@@ -76,7 +77,9 @@ export const runsWords = area(
     removeTitle: (count: number) => (count === 1 ? 'Delete this run?' : `Delete ${count} runs?`),
     removeText: 'Their steps, results and logs are removed for good.',
     removeKept: (count: number) =>
-      count === 1 ? '1 run is kept: it still runs or belongs to a workflow.' : `${count} runs are kept: they still run or belong to a workflow.`,
+      count === 1
+        ? '1 run is kept: it still runs or belongs to a workflow.'
+        : `${count} runs are kept: they still run or belong to a workflow.`,
     removeNow: 'Delete',
     removed: (count: number) => (count === 1 ? 'The run is deleted' : `${count} runs are deleted`),
     couldNot: (why: string) => `That did not work: ${why}`,

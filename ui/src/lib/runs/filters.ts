@@ -48,7 +48,12 @@ interface Kept {
 
 const KEY = 'stretto.runs';
 const MOST_VIEWS = 20;
-const SECONDS: Readonly<Record<Period, number>> = { hour: 3600, day: 86_400, week: 604_800, month: 2_592_000 };
+const SECONDS: Readonly<Record<Period, number>> = {
+  hour: 3600,
+  day: 86_400,
+  week: 604_800,
+  month: 2_592_000,
+};
 export const ANY: RunFilter = { status: '', text: '', name: '', period: '', workflow: '' };
 
 /** Reads a filter from the address, or from what this browser keeps; what is not known counts as not said. */

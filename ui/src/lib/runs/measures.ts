@@ -28,7 +28,7 @@ export function measureOf(metrics: RunMetrics): Measure {
 export class Measures {
   readonly #known = new SvelteMap<string, Measure>();
   #waiting: string[] = [];
-  #asked = new Map<string, number | null>(); // eslint-disable-line svelte/prefer-svelte-reactivity -- only bookkeeping
+  #asked = new Map<string, number | null>();
   #busy = 0;
 
   of(id: string): Measure | null {

@@ -2,25 +2,12 @@
 import { api, call } from '$lib/api';
 import { live } from '$lib/live/live';
 import { askedOf, type RunFilter } from '$lib/runs/filters';
+import { endedSince, merged } from '$lib/runs/order';
 import type { RunItem } from '$types/api';
 
 const PAGE = 100;
 const MOST = 200;
 const SOON = 150;
-const LIVING = new Set<RunItem['status']>(['running', 'queued']);
-
-/** Puts runs that were loaded anew among those that are known; newest first, each once. */
-export function merged(known: readonly RunItem[], fresh: readonly RunItem[]): RunItem[] {
-  const all = new Map([...known, ...fresh].map((run) => [run.id, run]));
-  return [...all.values()].sort(
-    (one, other) => other.started_at - one.started_at || (one.id < other.id ? 1 : -1),
-  );
-}
-
-/** Says whether a run may still change by itself. */
-export function lives(run: Pick<RunItem, 'status'>): boolean {
-  return LIVING.has(run.status);
-}
 
 /** Follows the runs that one filter finds, until it is closed. */
 export class Runs {
@@ -62,7 +49,7 @@ export class Runs {
       const limit = Math.min(Math.max(this.list.length, PAGE), MOST);
       const page = await this.#page(0, limit);
       if (asked !== this.#asked) return;
-      const before = new Map(this.list.map((run) => [run.id, run]));
+      const before = this.list;
       // what lies beyond this answer is kept as it was known
       const last = page.items.at(-1);
       const beyond =
@@ -73,10 +60,7 @@ export class Runs {
       this.total = page.total;
       this.told = Date.now();
       this.error = null;
-      for (const run of page.items) {
-        const known = before.get(run.id);
-        if (known && lives(known) && !lives(run)) this.onended(run);
-      }
+      for (const run of endedSince(before, page.items)) this.onended(run);
     } catch (error) {
       if (asked !== this.#asked) return;
       this.error = error;
@@ -108,8 +92,10 @@ export class Runs {
   }
 
   #soon(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.load(), SOON);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.load();
+    }, SOON);
   }
 
   #page(offset: number, limit: number) {
