@@ -71,13 +71,24 @@ export function sorted(activities: Activity[]): Activity[] {
 export function merged(history: readonly Activity[], live: readonly Activity[]): readonly Activity[] {
   if (!live.length) return history;
   if (!history.length) return live;
-  const ids = new Set(live.map((each) => each.id));
   const from = live[0]?.timestamp ?? 0;
   // only the end of the history can stand among what happens now
   let place = history.length;
   while (place > 0 && (history[place - 1]?.timestamp ?? 0) >= from) place--;
-  const kept = history.slice(place).filter((each) => !ids.has(each.id));
-  return [...history.slice(0, place), ...sorted([...kept, ...live])];
+  const known = new Map(history.slice(place).map((each) => [each.id, each]));
+  for (const each of live) {
+    const before = known.get(each.id);
+    known.set(each.id, before ? { ...each, ...kept(before, each) } : each);
+  }
+  return [...history.slice(0, place), ...sorted([...known.values()])];
+}
+
+/** Returns what a row told and the stream does not, as what a call was given. */
+function kept(before: Activity, now: Activity): Pick<Activity, 'description' | 'metadata'> {
+  return {
+    description: now.description || before.description,
+    metadata: { ...before.metadata, ...now.metadata },
+  };
 }
 
 /** Returns the events that the rows of a state tell, in the order of time. */

@@ -125,6 +125,15 @@ export class StreamFold {
     }
   }
 
+  /** Takes that somebody changed a task by hand, one that the stream told of. */
+  retask(id: string, what: string, status = ''): number {
+    const task = this.tasks.get(id);
+    if (!task) return 0;
+    if (what === 'task_deleted') this.tasks.delete(id);
+    else this.tasks.set(id, { ...task, status: status as ActiveTask['status'] });
+    return TASKS;
+  }
+
   /** The state as plain data; its lists are new, what is in them is not. */
   state(): StreamState {
     return {

@@ -13,7 +13,7 @@ import {
 } from '$lib/folds/activities';
 import type { ActivityFilter, WorkflowActivityEvent } from '$types/activity';
 import type { WorkflowFullState } from '$types/workflow';
-import { FIRST_ROWS, isPart, loadState } from './states';
+import { loadStates } from './states';
 import { activeSubAgents, activeTasks, activeTools, reasoningSteps } from './streaming';
 
 type Activities = readonly WorkflowActivityEvent[];
@@ -73,20 +73,22 @@ class ActivityStore {
     this.#workflowId = workflowId;
     loading.set(true);
     try {
-      const state = await loadState(workflowId, FIRST_ROWS);
-      if (asked !== this.#asked) return;
-      this.take(state);
-      if (!isPart(state, ROWS)) return;
-      const whole = await loadState(workflowId);
-      if (asked === this.#asked) this.take(whole);
+      await loadStates(workflowId, ROWS, (state) => {
+        if (asked !== this.#asked) return false;
+        history.set(ofState(state));
+        return true;
+      });
     } finally {
       if (asked === this.#asked) loading.set(false);
     }
   }
 
-  /** Shows a state that was loaded. */
-  take(state: WorkflowFullState): void {
-    if (state.workflow.id === this.#workflowId) history.set(ofState(state));
+  /** Puts the events of the last rows in the place of what was known of them; of tasks there are all. */
+  ended(state: WorkflowFullState): void {
+    if (state.workflow.id !== this.#workflowId) return;
+    const tasks = new Set(state.tasks.map((each) => `task:${each.id}`));
+    const known = get(history).filter((each) => !each.id.startsWith('task:') || tasks.has(each.id));
+    history.set(merged(known, ofState(state)));
   }
 
   setFilter(chosen: ActivityFilter): void {

@@ -147,8 +147,9 @@ class Background {
       this.#frames.ask();
       return;
     }
-    if (!told.run_id) return;
     const entry = this.#entry(told.workflow_id);
+    if (told.task_id) this.#changed(entry, entry.fold.retask(told.task_id, told.status, told.task_status));
+    if (!told.run_id) return;
     entry.queue.delete(told.run_id);
     if (told.status === 'queued') entry.queue.add(told.run_id);
     else if (told.status === 'running') this.#runs(entry, told.run_id);

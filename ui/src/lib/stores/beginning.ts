@@ -1,6 +1,6 @@
 /** Sets everything going that listens for as long as the page is open, whichever screen is shown. */
 import { elsewhere } from '$lib/i18n/elsewhere';
-import { live } from '$lib/live/live';
+import { live, type WorkflowUpdate } from '$lib/live/live';
 import { router } from '$lib/router.svelte';
 import type { WorkflowComplete } from '$types/streaming';
 import { get } from 'svelte/store';
@@ -8,7 +8,7 @@ import { activityStore } from './activity';
 import { agentsStore } from './agents';
 import { backgroundWorkflowsStore } from './background';
 import { messagesStore, runningExecution } from './messages';
-import { loadState } from './states';
+import { FIRST_ROWS, loadState } from './states';
 import { streamingStore } from './streaming';
 import { toastStore } from './toasts.svelte';
 import { validationStore } from './validation';
@@ -32,6 +32,7 @@ export function begin(): void {
     if (execution) void backgroundWorkflowsStore.restore(execution.workflow_id, execution).catch(() => {});
   });
   backgroundWorkflowsStore.onEnd((told) => void over(told));
+  live.on('workflow_update', (told) => tasks(told));
   live.onReset(() => void open(get(selectedWorkflowId)));
 }
 
@@ -46,24 +47,43 @@ async function open(workflowId: string | null): Promise<void> {
 /** Takes the end of an execution: the rows that tell it are there, or a notice where nobody looks at it. */
 async function over(told: WorkflowComplete): Promise<void> {
   const id = told.workflow_id;
-  if (id !== get(selectedWorkflowId)) {
-    notice(told);
-    return;
-  }
-  if (router.name !== 'workflow') notice(told);
-  const state = await loadState(id).catch(() => null);
+  if (!isSeen(id)) notice(told);
+  if (id !== get(selectedWorkflowId)) return;
+  const state = await loadState(id, FIRST_ROWS).catch(() => null);
   if (!state || id !== get(selectedWorkflowId)) return;
   workflowStore.upsert(state.workflow);
-  activityStore.take(state);
-  messagesStore.take(state);
+  activityStore.captureStreamingActivities();
+  activityStore.ended(state);
+  messagesStore.ended(told.run_id, state);
   // now the rows tell what the stream told
-  if (!get(runningExecution) && streamingStore.workflowId === id) backgroundWorkflowsStore.forget(id);
+  if (backgroundWorkflowsStore.fold(id).runId === told.run_id) backgroundWorkflowsStore.forget(id);
   streamingStore.flushSync();
+}
+
+/** Takes that somebody changed a task by hand: the feed shows it as its row tells. */
+function tasks(told: WorkflowUpdate): void {
+  const id = told.workflow_id;
+  if (!told.task_id || id !== get(selectedWorkflowId)) return;
+  void loadState(id, FIRST_ROWS).then(
+    (state) => {
+      if (id === get(selectedWorkflowId)) activityStore.ended(state);
+    },
+    () => {}, // what is shown stays as it was
+  );
+}
+
+/** Says whether a workflow is on the screen. */
+function isSeen(workflowId: string): boolean {
+  return router.name === 'workflow' && get(selectedWorkflowId) === workflowId;
+}
+
+function nameOf(workflowId: string): string {
+  return get(workflowStore).known.get(workflowId)?.name ?? elsewhere().unnamed;
 }
 
 function notice(told: WorkflowComplete): void {
   const t = elsewhere();
-  const name = get(workflowStore).known.get(told.workflow_id)?.name ?? t.unnamed;
+  const name = nameOf(told.workflow_id);
   const more = { href: router.href(`workflows/${told.workflow_id}`, { run: told.run_id }) };
   if (told.status === 'completed') toastStore.success(t.completed(name), more);
   else if (told.status === 'cancelled') toastStore.info(t.cancelled(name), more);

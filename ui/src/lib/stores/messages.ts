@@ -5,7 +5,7 @@ import { live, type WorkflowUpdate } from '$lib/live/live';
 import type { WorkflowExecution } from '$types/api';
 import type { Execution, Message, WorkflowFullState } from '$types/workflow';
 import { look } from './look.svelte';
-import { loadState } from './states';
+import { loadStates, together } from './states';
 
 export interface MessagesState {
   workflowId: string | null;
@@ -107,20 +107,24 @@ class Messages {
         : { ...NO_ROWS, workflowId, loading: true },
     );
     try {
-      const [state] = await Promise.all([loadState(workflowId), this.#loadOpen(workflowId)]);
-      if (number === this.#asked) this.take(state);
+      const take = (state: WorkflowFullState) => {
+        if (number !== this.#asked) return false;
+        this.#set(state, state.messages);
+        return true;
+      };
+      await Promise.all([loadStates(workflowId, ['messages'], take), this.#loadOpen(workflowId)]);
     } catch (error) {
       if (number === this.#asked) rows.update((now) => ({ ...now, loading: false, error }));
     }
   }
 
-  /** Shows a state that was loaded. */
-  take(state: WorkflowFullState): void {
-    const over = state.executions.filter((each) => each.ended_at !== null);
-    rows.update((now) => {
-      if (now.workflowId !== state.workflow.id) return now;
-      return { ...now, rows: state.messages, loading: false, error: null, last: over.at(-1) ?? null };
-    });
+  /** Takes that an execution is over, and the last rows, which tell it. */
+  ended(runId: string, state: WorkflowFullState): void {
+    const now = get(rows);
+    if (now.workflowId !== state.workflow.id) return;
+    if (now.open.running?.run_id === runId) this.#change((open) => ({ ...open, running: null }));
+    const before = now.rows.filter((each) => each.run_id !== runId);
+    this.#set(state, together(before, state.messages));
   }
 
   /** Has a message executed, behind what waits; throws what the server refuses. */
@@ -163,6 +167,11 @@ class Messages {
   reset(): void {
     this.#asked++;
     rows.set(NO_ROWS);
+  }
+
+  #set(state: WorkflowFullState, found: readonly Message[]): void {
+    const over = state.executions.filter((each) => each.ended_at !== null);
+    rows.update((now) => ({ ...now, rows: found, loading: false, error: null, last: over.at(-1) ?? null }));
   }
 
   #change(how: (open: Open) => Open): void {

@@ -21,6 +21,26 @@ export function loadState(workflowId: string, limit?: number): Promise<WorkflowF
   return found;
 }
 
+/**
+ * Loads the last rows of each kind, hands them on, and when rows of the kinds that are named lack, all of them.
+ *
+ * Stops as soon as `take` says that nobody wants them any more.
+ */
+export async function loadStates(
+  workflowId: string,
+  names: readonly (keyof WorkflowFullState)[],
+  take: (state: WorkflowFullState) => boolean,
+): Promise<void> {
+  const state = await loadState(workflowId, FIRST_ROWS);
+  if (take(state) && isPart(state, names)) take(await loadState(workflowId));
+}
+
+/** Returns the rows that are known with those of a later state, which take the place of earlier ones of their ids. */
+export function together<T extends { id: string }>(known: readonly T[], rows: readonly T[]): T[] {
+  const ids = new Set(rows.map((each) => each.id));
+  return [...known.filter((each) => !ids.has(each.id)), ...rows];
+}
+
 /** Says whether a state lacks rows of the kinds that are named. */
 export function isPart(state: WorkflowFullState, names: readonly (keyof WorkflowFullState)[]): boolean {
   return names.some((name) => {

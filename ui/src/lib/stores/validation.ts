@@ -19,11 +19,23 @@ export interface ValidationsState {
   questions: readonly QuestionRow[];
   /** How many of both wait. */
   count: number;
+  /** How many of them are not in the lists, which are bounded. */
+  beyond: number;
   loading: boolean;
+  /** Whether the lists were loaded once. */
+  loaded: boolean;
   error: unknown;
 }
 
-const NOTHING: ValidationsState = { pending: [], questions: [], count: 0, loading: false, error: null };
+const NOTHING: ValidationsState = {
+  pending: [],
+  questions: [],
+  count: 0,
+  beyond: 0,
+  loading: false,
+  loaded: false,
+  error: null,
+};
 const state = writable<ValidationsState>(NOTHING);
 
 /** An answer: ids of options, a text, or both; `value` for a question of a program. */
@@ -72,7 +84,9 @@ class Validations {
       if (asked !== this.#asked) return;
       const open = <T extends { id: string }>(items: T[]) =>
         items.filter((each) => !this.#decided.has(each.id)).reverse();
-      this.#set(open(calls.items), open(questions.items), { loading: false, error: null });
+      const beyond = calls.total + questions.total - calls.items.length - questions.items.length;
+      const more = { beyond, loading: false, loaded: true, error: null };
+      this.#set(open(calls.items), open(questions.items), more);
     } catch (error) {
       if (asked === this.#asked) state.update((now) => ({ ...now, loading: false, error }));
     }
@@ -155,12 +169,16 @@ class Validations {
     }
   }
 
-  #set(pending: readonly ValidationRequest[], questions: readonly QuestionRow[], more = {}): void {
+  #set(
+    pending: readonly ValidationRequest[],
+    questions: readonly QuestionRow[],
+    more: Partial<ValidationsState> = {},
+  ): void {
     state.update((now) => ({
       ...now,
       pending,
       questions,
-      count: pending.length + questions.length,
+      count: pending.length + questions.length + (more.beyond ?? now.beyond),
       ...more,
     }));
   }
@@ -174,7 +192,9 @@ class Validations {
     const now = get(state);
     const pending = now.pending.filter((each) => !is(each));
     const questions = now.questions.filter((each) => !is(each));
-    if (pending.length + questions.length < now.count) this.#set(pending, questions);
+    if (pending.length + questions.length === now.pending.length + now.questions.length) return;
+    this.#set(pending, questions);
+    if (now.beyond > 0) this.#later(); // there is room for others
   }
 
   #required(told: ValidationRequired): void {
@@ -272,3 +292,12 @@ export const validationStore = new Validations();
 export const pendingValidations = derived(state, (now) => now.pending);
 export const pendingQuestions = derived(state, (now) => now.questions);
 export const waitingCount = derived(state, (now) => now.count);
+
+/** Returns what waits longest; null when nothing does. */
+export function oldestWaiting(): { id: string; kind: 'call' | 'question' } | null {
+  const { pending, questions } = get(state);
+  const [call, question] = [pending[0], questions[0]];
+  if (call && (!question || Date.parse(call.created_at) <= Date.parse(question.created_at)))
+    return { id: call.id, kind: 'call' };
+  return question ? { id: question.id, kind: 'question' } : null;
+}

@@ -1,0 +1,104 @@
+/** What all workflows are doing, also those that nobody looks at. */
+import { beforeEach, expect, test } from 'vitest';
+import { get } from 'svelte/store';
+import { backgroundWorkflowsStore as store, running } from './background';
+import { aChunk, anExecution } from './testing/rows';
+import { FakeServer, settled } from './testing/server';
+
+let server: FakeServer;
+const all = () => {
+  store.flushSync();
+  return get(store);
+};
+const update = (status: string, run_id = 'r', workflow_id = 'w') =>
+  server.tell('workflow_update', { workflow_id, run_id, status });
+
+beforeEach(async () => {
+  server = new FakeServer({ 'GET /api/queue': () => [] });
+  store.reset();
+  store.start();
+  await settled();
+});
+
+test('what runs and what waits is asked for when the page opens', async () => {
+  server.on('GET /api/queue', () => [
+    anExecution('r', { status: 'running', started_at: 7 }),
+    anExecution('s'),
+    anExecution('t', { workflow_id: 'v' }),
+  ]);
+  await store.load();
+  expect(all().get('w')).toMatchObject({ status: 'running', runId: 'r', queued: 1, started: 7000 });
+  expect(all().get('v')).toMatchObject({ status: 'queued', queued: 1 });
+  expect(get(running).length).toBe(1);
+});
+
+test('an execution is queued, runs, and is over', () => {
+  const ends: string[] = [];
+  const stop = store.onEnd((told) => ends.push(told.status));
+  update('queued');
+  expect(all().get('w')).toMatchObject({ status: 'queued', queued: 1 });
+  update('running');
+  expect(all().get('w')).toMatchObject({ status: 'running', queued: 0 });
+  server.tell(
+    'workflow_stream',
+    aChunk(1, 'tool_start', { tool: 'read', path: 'helper/read', call_id: 'c' }),
+  );
+  server.tell('sub_agent_start', aChunk(2, 'sub_agent_start', { path: 'helper/x' }));
+  server.tell('workflow_stream', aChunk(3, 'user_question_start', { question_id: 'q' }));
+  expect(all().get('w')).toMatchObject({ tools: 1, agents: 1, waiting: 1 });
+  server.tell('workflow_complete', {
+    workflow_id: 'w',
+    run_id: 'r',
+    seq: 4,
+    ts: 5,
+    status: 'error',
+    error: 'it broke',
+  });
+  expect(all().get('w')).toMatchObject({
+    status: 'error',
+    error: 'it broke',
+    tools: 0,
+    waiting: 0,
+    ended: 5000,
+  });
+  expect(ends).toEqual(['error']);
+  stop();
+});
+
+test('a message that is withdrawn leaves nothing, a run that is interrupted says so', () => {
+  update('queued');
+  update('withdrawn');
+  expect(all().size).toBe(0);
+  update('interrupted');
+  expect(all().get('w')?.status).toBe('interrupted');
+});
+
+test('a workflow that is deleted, and what stands only in lists, is not among them', () => {
+  update('running');
+  server.tell('workflow_update', { workflow_id: 'w', status: 'renamed' });
+  expect(all().size).toBe(1);
+  server.tell('workflow_update', { workflow_id: 'w', status: 'deleted' });
+  expect(all().size).toBe(0);
+});
+
+test('after a reset, what has ended meanwhile is not said to run', async () => {
+  update('running');
+  server.tell('workflow_stream', aChunk(1, 'token', { content: 'a' }));
+  server.tell('stream_reset', { reason: 'unknown' });
+  await settled();
+  expect(all().size).toBe(0);
+  expect(store.state('w').content).toBe('');
+});
+
+test('only the last workflows that are over keep what they said', () => {
+  for (let number = 0; number < 30; number++) {
+    const ids = { workflow_id: `w${number}`, run_id: `r${number}` };
+    server.tell('workflow_stream', aChunk(1, 'token', { ...ids, content: 'text' }));
+    server.tell('workflow_complete', { ...ids, seq: 2, ts: 1, status: 'completed', error: null });
+  }
+  expect(store.state('w0').content).toBe('');
+  expect(store.state('w29').content).toBe('text');
+  store.forget('w29');
+  expect(store.state('w29').content).toBe('');
+  expect(store.status('unknown')).toBe('idle');
+});
