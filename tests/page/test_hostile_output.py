@@ -1,6 +1,7 @@
 """What a hostile model could write, in a real browser: nothing runs, nothing is loaded, and the policy has no complaint."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,7 +18,7 @@ ONE_LINE = "x" * 10_000_000
 @pytest.fixture(autouse=True)
 def asked_too_early(allowed):
     """What beside the chat is asked about a run that has not begun, and about a model without a description."""
-    allowed.append(r"status of 404 .*/api/(models/|runs/\w+/timeline)")
+    allowed.append(r"status of 404 .*/api/(models/|runs/\w+/timeline|workflows/[\w-]+/state)")
 
 
 def watched(page: Page, server: PageServer) -> list[str]:
@@ -30,7 +31,7 @@ def watched(page: Page, server: PageServer) -> list[str]:
 
 
 def nothing_of_it_acts(page: Page) -> None:
-    expect(page).to_have_title("Stretto")
+    expect(page).to_have_title(re.compile("Stretto$"))
     left = page.evaluate(
         "() => [...document.querySelectorAll('.markdown *')].filter(each => "
         "/^(SCRIPT|IFRAME|IMG|SVG|MATH|FORM|INPUT|STYLE|LINK|META|BASE|OBJECT|EMBED|VIDEO|AUDIO|TEMPLATE|DIALOG)$/i"
