@@ -74,7 +74,7 @@ def ran(server: PageServer, name: str, *statuses: str) -> str:
 def opened(page: Page, server: PageServer, run_id: str, **query: str) -> Page:
     asked = "".join(f"&{key}={value}" for key, value in query.items())
     page.goto(f"{server.url}/workflows/{server.create()}?run={run_id}&tab=timeline{asked}")
-    expect(page.get_by_role("treegrid")).to_be_visible()
+    expect(page.get_by_role("treegrid")).to_be_visible(timeout=60_000)
     return page
 
 

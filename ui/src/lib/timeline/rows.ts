@@ -83,7 +83,7 @@ function sentence(
   t: Words,
   word: (status: string) => string,
 ): string {
-  const parts = [name || span.path, span.kind, word(span.status)];
+  const parts = [name || span.path, span.kind, word(span.status).toLowerCase()];
   if (span.start_ms !== null) {
     const took = lasted(span, board.now);
     parts.push(duration(took), t.ofTotal(percent(share(took, board.trace.summary, board.now))));
