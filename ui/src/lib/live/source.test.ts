@@ -39,7 +39,7 @@ beforeEach(() => {
   states = [];
   session = () => Promise.resolve(Response.json({ token_needed: false, open: true }));
   source = new Source(
-    '/root',
+    '/stretto',
     (event) => events.push(event),
     ({ state }) => states.push(state),
     around,
@@ -61,7 +61,7 @@ describe('a broken connection', () => {
     expect(source.retryAt).toBe(Date.now() + 250);
     await vi.advanceTimersByTimeAsync(250);
     expect(Stream.all.length).toBe(2);
-    expect(last().url).toBe('/root/api/events?after=a-7');
+    expect(last().url).toBe('/stretto/api/events?after=a-7');
     last().onopen?.();
     expect(states.at(-1)).toBe('connected');
     expect(events).toEqual([['workflow_update', '{}', 'a-7']]);
