@@ -241,14 +241,17 @@ async def test_lists_are_pages_by_name(serve: Serve) -> None:
         assert (await served.client.get("/api/agents", params={"limit": 201})).status_code == 422
 
 
-async def test_tools_are_told_with_what_they_do(serve: Serve) -> None:
+async def test_tools_are_told_with_what_they_do_and_who_names_them(serve: Serve) -> None:
     async with serve(store=MemoryStore()) as served:
+        await served.client.post("/api/agents", json={"id": "counter", "name": "c", "tools": ["CalculatorTool"]})
         told = {each["name"]: each for each in (await served.client.get("/api/tools")).json()}
         assert told.keys() >= {"MemoryTool", "TodoTool", "CalculatorTool", "UserQuestionTool", "read_file"}
         assert [name for name, each in told.items() if each["sub_agents"]] == [
             "DelegateTaskTool", "ParallelTasksTool", "SpawnAgentTool",
         ]  # fmt: skip
         assert all(each["description"] for each in told.values())
+        assert "counter" in told["CalculatorTool"]["used_by"]
+        assert "counter" not in told["TodoTool"]["used_by"]
 
 
 async def test_changes_outlive_the_server(serve: Serve, tmp_path: Path) -> None:

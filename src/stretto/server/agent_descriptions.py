@@ -111,11 +111,15 @@ class AgentDetails(AgentSummary):
 
 
 class OfferedTool(BaseModel):
-    """A tool that an agent may name; ``sub_agents`` marks those by which a primary agent starts others."""
+    """A tool that an agent may name; ``sub_agents`` marks those by which a primary agent starts others.
+
+    ``used_by`` are the ids of the agents that name it.
+    """
 
     name: str
     description: str
     sub_agents: bool
+    used_by: list[str]
 
 
 def summary_of(known: KnownAgent, problems: list[str]) -> AgentSummary:

@@ -151,12 +151,18 @@ async def delete_agent(house: House, id: str) -> None:
 
 def offered_tools(house: House) -> list[OfferedTool]:
     """Returns the tools that agents may name, by name; those of MCP servers are named by their servers."""
-    own = [OfferedTool(name=tool.name, description=tool.description, sub_agents=False) for tool in house.room.tools]
+    local = [(tool.name, tool.description, False) for tool in house.room.tools]
     starting = [
-        OfferedTool(name=tool.__name__, description=tool.description, sub_agents=True)
-        for tool in (SpawnAgentTool, DelegateTaskTool, ParallelTasksTool)
+        (tool.__name__, tool.description, True) for tool in (SpawnAgentTool, DelegateTaskTool, ParallelTasksTool)
     ]
-    return sorted([*own, *starting], key=lambda tool: tool.name)
+    users = {known.config.id: known.config.tools for known in house.room.agents}
+    told = [
+        OfferedTool(
+            name=name, description=text, sub_agents=starts, used_by=sorted(id for id in users if name in users[id])
+        )
+        for name, text, starts in (*local, *starting)
+    ]
+    return sorted(told, key=lambda tool: tool.name)
 
 
 def free_name(name: str, taken: set[str], longest: int) -> str:

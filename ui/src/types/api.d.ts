@@ -3631,6 +3631,8 @@ export interface components {
         /**
          * OfferedTool
          * @description A tool that an agent may name; ``sub_agents`` marks those by which a primary agent starts others.
+         *
+         *     ``used_by`` are the ids of the agents that name it.
          */
         OfferedTool: {
             /** Description */
@@ -3639,6 +3641,8 @@ export interface components {
             name: string;
             /** Sub Agents */
             sub_agents: boolean;
+            /** Used By */
+            used_by: string[];
         };
         /**
          * Package
