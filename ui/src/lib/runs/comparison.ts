@@ -118,7 +118,8 @@ export function countsOf(pairs: readonly Pair[]): Record<Side, number> {
 export function ordered(pairs: readonly Pair[], order: Order): Pair[] {
   if (order === 'tree') return [...pairs];
   if (order === 'slower') return pairs.toSorted((one, other) => other.self - one.self);
-  const outcome = (pair: Pair) => Number(!pair.first || !pair.second || pair.first.status !== pair.second.status);
+  const outcome = (pair: Pair) =>
+    Number(!pair.first || !pair.second || pair.first.status !== pair.second.status);
   return pairs.toSorted(
     (one, other) => outcome(other) - outcome(one) || Math.abs(other.self) - Math.abs(one.self),
   );
