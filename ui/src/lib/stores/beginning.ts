@@ -12,6 +12,7 @@ import { FIRST_ROWS, loadState } from './states';
 import { streamingStore } from './streaming';
 import { toastStore } from './toasts.svelte';
 import { validationStore } from './validation';
+import { noticeWaiting } from './waiting';
 import { selectedWorkflowId, workflowStore } from './workflows';
 
 let begun = false;
@@ -25,6 +26,7 @@ export function begin(): void {
   backgroundWorkflowsStore.start();
   messagesStore.start();
   validationStore.start();
+  noticeWaiting();
   void workflowStore.loadWorkflows();
   void agentsStore.load();
   selectedWorkflowId.subscribe((id) => void open(id));

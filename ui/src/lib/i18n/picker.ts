@@ -1,0 +1,61 @@
+/** Words of the dialog that puts a prompt from the library into a message. */
+import { area } from './area.svelte';
+
+export const pickerWords = area(
+  {
+    title: 'Insert a prompt',
+    search: 'Search the prompts',
+    list: 'Prompts',
+    category: 'Category',
+    every: 'All',
+    categories: (name: string) =>
+      ({
+        system: 'System',
+        user: 'User',
+        analysis: 'Analysis',
+        generation: 'Generation',
+        coding: 'Coding',
+        custom: 'Own',
+      })[name] ?? name,
+    none: 'There is no prompt yet',
+    noneText: 'Prompts that you use often are kept in the settings, with {{variables}} to fill in.',
+    toLibrary: 'Go to the prompts',
+    noMatch: 'No prompt fits.',
+    more: (count: number) => `${count} more fit; search for more of the name.`,
+    values: 'Fill in',
+    preview: 'What is inserted',
+    missing: (names: string) => `Without a value these stay as they are: ${names}`,
+    use: 'Insert',
+    close: 'Cancel',
+    choose: 'Choose a prompt to see it.',
+    broken: 'It cannot be used:',
+  },
+  {
+    title: 'Insérer un prompt',
+    search: 'Chercher dans les prompts',
+    list: 'Prompts',
+    category: 'Catégorie',
+    every: 'Toutes',
+    categories: (name: string) =>
+      ({
+        system: 'Système',
+        user: 'Utilisateur',
+        analysis: 'Analyse',
+        generation: 'Génération',
+        coding: 'Code',
+        custom: 'Personnel',
+      })[name] ?? name,
+    none: 'Il n’y a pas encore de prompt',
+    noneText: 'Les prompts utilisés souvent se gardent dans les réglages, avec des {{variables}} à remplir.',
+    toLibrary: 'Aller aux prompts',
+    noMatch: 'Aucun prompt ne correspond.',
+    more: (count: number) => `${count} de plus correspondent ; précisez le nom.`,
+    values: 'À remplir',
+    preview: 'Ce qui est inséré',
+    missing: (names: string) => `Sans valeur, ceci reste tel quel : ${names}`,
+    use: 'Insérer',
+    close: 'Annuler',
+    choose: 'Choisissez un prompt pour le voir.',
+    broken: 'Il ne peut pas servir :',
+  },
+);
