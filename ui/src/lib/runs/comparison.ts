@@ -64,7 +64,7 @@ function pairOf(
   const [before, after] = [tookOf(first, now.first), tookOf(second, now.second)];
   const time = before !== null && after !== null ? after - before : null;
   const tokens = first && second ? second.tokens - first.tokens : null;
-  const priced = first?.cost != null && second?.cost != null;
+  const [costs, paid] = [first?.cost ?? null, second?.cost ?? null];
   const differs =
     !first ||
     !second ||
@@ -81,7 +81,7 @@ function pairOf(
     second,
     time,
     tokens,
-    cost: priced ? (second?.cost ?? 0) - (first?.cost ?? 0) : null,
+    cost: costs !== null && paid !== null ? paid - costs : null,
     self: selfOf(second, after) - selfOf(first, before),
     different: differs,
   };
