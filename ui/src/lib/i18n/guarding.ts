@@ -4,6 +4,7 @@ import { area } from './area.svelte';
 export const guardWords = area(
   {
     mode: 'When somebody is asked',
+    modeLabel: 'Mode',
     modeText: 'Whatever the mode, calls that may destroy or send what cannot be taken back are asked about.',
     auto: 'Automatic',
     autoText: 'Asks only about what may destroy or send.',
@@ -76,6 +77,7 @@ export const guardWords = area(
   },
   {
     mode: 'Quand quelqu’un est consulté',
+    modeLabel: 'Mode',
     modeText:
       'Quel que soit le mode, les appels qui peuvent détruire ou envoyer sans retour demandent une approbation.',
     auto: 'Automatique',

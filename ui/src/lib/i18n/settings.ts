@@ -116,7 +116,7 @@ export const settingsWords = area(
     noBound: 'No bound',
     unitTokens: 'tokens',
     unitDollars: 'US dollars',
-    problems: 'What is kept and cannot be used',
+    problems: 'Worth knowing',
     sources: 'Where every value comes from',
     sourcesText:
       'Options of the command count most, then the environment, then stretto.toml, then the user’s own file, then what was set here. What stands above “set here” is read-only in the page, so that a file never says one thing and the server does another.',
@@ -246,7 +246,7 @@ export const settingsWords = area(
     noBound: 'Sans borne',
     unitTokens: 'jetons',
     unitDollars: 'dollars US',
-    problems: 'Ce qui est gardé et ne peut pas servir',
+    problems: 'À savoir',
     sources: 'D’où vient chaque valeur',
     sourcesText:
       'Les options de la commande priment, puis l’environnement, puis stretto.toml, puis le fichier de l’utilisateur, puis ce qui est réglé ici. Ce qui prime sur « réglé ici » est en lecture seule dans la page, pour qu’un fichier ne dise jamais une chose pendant que le serveur en fait une autre.',

@@ -13,7 +13,7 @@ export function approvalChange(now: ApprovalSettings, change: ApprovalChoice): A
   const made: ApprovalChoice = { ...change };
   if (change.on_timeout === 'escalate' && (after.timeout ?? null) === null) made.timeout = FIRST_TIMEOUT;
   if (change.timeout === null && now.on_timeout === 'escalate') made.on_timeout = 'reject';
-  const course = made.on_timeout ?? now.on_timeout;
+  const course = made.on_timeout === undefined ? now.on_timeout : (made.on_timeout ?? 'reject');
   if (course !== 'escalate' && (now.escalation_timeout ?? null) !== null) made.escalation_timeout = null;
   return made;
 }
