@@ -5,6 +5,8 @@ import type { Box } from './shape';
 export interface Frame {
   id: string;
   open: boolean;
+  /** Whether lines in it bear marks, which need room. */
+  marked: boolean;
   frames: Frame[];
   links: [from: string, to: string][];
 }
@@ -30,6 +32,7 @@ export function framesOf(boxes: readonly Box[]): Frame[] {
   return boxes.map((box) => ({
     id: box.unit.id,
     open: box.open,
+    marked: box.links.some(({ reason }) => reason !== ''),
     frames: framesOf(box.boxes),
     links: box.links.map(({ from, to }) => [from, to]),
   }));

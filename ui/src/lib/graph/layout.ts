@@ -21,7 +21,7 @@ interface Column {
 /** Returns where boxes stand, from the upper left corner of the whole graph. */
 export function layout(frames: readonly Frame[], links: readonly [string, string][]): Placed {
   const found: Placed = { places: {}, turns: {}, width: 0, height: 0 };
-  Object.assign(found, level(frames, links, found));
+  Object.assign(found, level(frames, links, false, found));
   absolute(frames, links, found, 0, 0);
   return found;
 }
@@ -29,13 +29,14 @@ export function layout(frames: readonly Frame[], links: readonly [string, string
 function level(
   frames: readonly Frame[],
   links: readonly [string, string][],
+  marked: boolean,
   found: Placed,
 ): { width: number; height: number } {
   const graph = new Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: 16, ranksep: 44, marginx: 0, marginy: 0 });
+  graph.setGraph({ rankdir: 'LR', nodesep: 16, ranksep: marked ? 104 : 44, marginx: 0, marginy: 0 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const frame of frames) {
-    const inner = frame.open ? level(frame.frames, frame.links, found) : null;
+    const inner = frame.open ? level(frame.frames, frame.links, frame.marked, found) : null;
     const size = inner
       ? { width: Math.max(NODE.width, inner.width + 2 * EDGE), height: inner.height + HEAD + EDGE }
       : NODE;
