@@ -96,6 +96,7 @@ export const providerWords = area(
     models: 'Models',
     modelsText:
       'Known by name with their prices, in US dollars per million tokens. Any other model of a provider can be named as well; describe it to tell its price and limits.',
+    modelsTable: 'Models and their prices',
     describe: 'Describe a model',
     findModel: 'Find a model',
     provider: 'Provider',
@@ -238,6 +239,7 @@ export const providerWords = area(
     models: 'Modèles',
     modelsText:
       'Connus par leur nom, avec leurs prix en dollars US par million de jetons. Tout autre modèle d’un fournisseur peut être nommé ; décrivez-le pour dire son prix et ses limites.',
+    modelsTable: 'Modèles et leurs prix',
     describe: 'Décrire un modèle',
     findModel: 'Chercher un modèle',
     provider: 'Fournisseur',

@@ -120,6 +120,7 @@ export const settingsWords = area(
     sources: 'Where every value comes from',
     sourcesText:
       'Options of the command count most, then the environment, then stretto.toml, then the user’s own file, then what was set here. What stands above “set here” is read-only in the page, so that a file never says one thing and the server does another.',
+    sourcesTable: 'Settings and their sources',
     key: 'Setting',
     origin: 'Comes from',
     place: 'Where',
@@ -250,6 +251,7 @@ export const settingsWords = area(
     sources: 'D’où vient chaque valeur',
     sourcesText:
       'Les options de la commande priment, puis l’environnement, puis stretto.toml, puis le fichier de l’utilisateur, puis ce qui est réglé ici. Ce qui prime sur « réglé ici » est en lecture seule dans la page, pour qu’un fichier ne dise jamais une chose pendant que le serveur en fait une autre.',
+    sourcesTable: 'Réglages et leurs sources',
     key: 'Réglage',
     origin: 'Vient de',
     place: 'Où',
