@@ -1,4 +1,4 @@
-"""Calls and questions that wait for a person, decided on the page: here, over any view, from a second tab, in French."""
+"""Calls and questions that wait for a person, decided here, over any view, from a second tab and in French."""
 
 import re
 import time
@@ -139,6 +139,7 @@ def test_deciding_later_decides_nothing_and_the_pill_leads_back(page: Page, aski
     expect(dialog).to_have_count(0)
     assert len(asking.pending()) == 2
     page.get_by_role("link", name="2 approvals").click()
+    expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     assert len(asking.pending()) == 2
@@ -217,8 +218,8 @@ def test_a_prompt_of_the_library_is_filled_in_and_put_into_the_message(page: Pag
     expect(search).to_be_focused()
     expect(dialog.get_by_role("option", name="Summary")).to_be_visible()
     assert axe(page, within="dialog[open]") == []
-    search.fill("sum up {{topic")
-    expect(dialog.get_by_role("option")).to_have_count(1)
+    search.fill("{{count}} lines")
+    expect(dialog.get_by_role("listbox", name="Prompts").get_by_role("option")).to_have_count(1)
     search.press("Enter")
     dialog.get_by_role("textbox", name="topic").fill("the week")
     dialog.get_by_role("textbox", name="topic").press("Enter")
