@@ -15,12 +15,6 @@ ASK = ("UserQuestionTool", {
 })  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def asked_too_early(allowed):
-    """What beside the chat is asked about a run that has not begun, and about a model without a description."""
-    allowed.append(r"status of 404 .*/api/(models/|runs/\w+/timeline)")
-
-
 def composer(page: Page):
     return page.get_by_role("textbox", name="Message", exact=True)
 

@@ -15,12 +15,6 @@ HOSTILE: dict[str, str] = json.loads((REPOSITORY / "ui/src/lib/markdown/hostile.
 ONE_LINE = "x" * 10_000_000
 
 
-@pytest.fixture(autouse=True)
-def asked_too_early(allowed):
-    """What beside the chat is asked about a run that has not begun, and about a model without a description."""
-    allowed.append(r"status of 404 .*/api/(models/|runs/\w+/timeline|workflows/[\w-]+/state)")
-
-
 def watched(page: Page, server: PageServer) -> list[str]:
     """Returns the list of what the page does that no answer may make it do."""
     seen: list[str] = []
@@ -47,7 +41,7 @@ def test_no_answer_does_anything_but_be_shown(page, serve_page, part):
     server = serve_page(models={"helper": ScriptedModel(*texts)})
     workflow = server.create(name="<img src=x onerror=alert(1)>")
     for text in texts:
-        server.execute(workflow, text)
+        server.execute(workflow, text.replace("\0", ""))  # which the server takes from nobody
     seen = watched(page, server)
     page.goto(f"{server.url}/workflows/{workflow}")
     list_ = page.get_by_role("region", name="Conversation")

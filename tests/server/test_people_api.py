@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from stretto.core.records import Fold
+from stretto.server import projection
 from stretto.testing import Scripted, ScriptedModel
 from tests.server.conftest import Serve, Served, agent
 
@@ -94,6 +95,14 @@ async def test_a_call_is_approved_with_other_arguments(serve: Serve) -> None:
         assert (entry["decided_by"], entry["reason"], entry["edited"], entry["waited"] >= 0) == (
             "ann", "clearer", True, True
         )  # fmt: skip
+
+
+async def test_what_was_told_can_be_decided_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "INTERVAL", 3600.0)  # nobody writes rows by himself
+    async with at_work(serve, create("draft")) as (served, _, run):
+        (asked,) = await waiting(served, "validations")
+        await approved(served, asked["id"])
+        assert await served.over(run) == "completed"
 
 
 async def test_arguments_that_do_not_fit_are_asked_about_again(serve: Serve) -> None:

@@ -22,6 +22,7 @@ from stretto.core.events import (
     StepStarted,
 )
 from stretto.core.journal import Line, owner_of_this_process
+from stretto.core.records import ExecutionRow
 from stretto.server.span_updates import SpanUpdates
 from stretto.server.timeline_forms import SpanDetails, SpanUpdate, Timeline
 from stretto.stores.store import Store
@@ -105,6 +106,18 @@ class Held:
 
 def applied(updates: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return in_order({row["path"]: row for update in updates for row in update["spans"]})
+
+
+async def test_an_execution_that_has_not_begun_has_a_timeline_without_steps(serve: Serve) -> None:
+    async with serve() as served:
+        workflow = await served.create()
+        row = ExecutionRow(run_id="r1", workflow_id=workflow, message="Later.", agent_id="helper", status="running")
+        await served.store.records.add_execution(row)
+        found = await timeline_of(served, "r1")
+        assert (found.workflow_id, found.status, found.spans, found.seq) == (workflow, "running", [], 0)
+        assert (await served.client.get("/api/runs/unknown/timeline")).status_code == 404
+        await served.store.claim("r1", owner_of_this_process())
+        assert (await served.client.get(f"/api/workflows/{workflow}/state")).json()["spans"] == []
 
 
 async def test_those_who_watch_are_told_how_a_library_run_goes_on(serve: Serve) -> None:

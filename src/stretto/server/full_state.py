@@ -125,12 +125,13 @@ async def _run_of(store: Store, run_id: str, most: int) -> _RunOf:
     """Reads the last plan of a run, and its spans when it has no more steps than that."""
     try:
         steps = (await store.summary(run_id)).steps.started
+        kinds = {"plan_made"} if steps > most else SPAN_KINDS | {"plan_made"}
+        lines = await store.lines(run_id, full=False, kinds=kinds)
     except RunNotFound:  # it has not begun
         return _RunOf(None, (), 0)
-    kinds = {"plan_made"} if steps > most else SPAN_KINDS | {"plan_made"}
     plan: Mapping[str, Any] | None = None
     spans = SpanFold()
-    for line in await store.lines(run_id, full=False, kinds=kinds):
+    for line in lines:
         event = plain_event(line)
         if isinstance(event, PlanMade):
             plan = event.plan

@@ -55,12 +55,14 @@ async def questions(
 
 async def validation(house: House, id: str) -> ValidationRequest:
     """Returns a request for approval; raises ``NotKept``."""
+    await house.projector.catch_up()
     found: ValidationRequest = item_of(VALIDATIONS, await house.store.records.row(VALIDATIONS, id))
     return found
 
 
 async def question(house: House, id: str) -> QuestionRow:
     """Returns a question; raises ``NotKept``."""
+    await house.projector.catch_up()
     found: QuestionRow = item_of(QUESTIONS, await house.store.records.row(QUESTIONS, id))
     return found
 
@@ -146,6 +148,7 @@ async def skip(house: House, id: str, skipped: Skipped) -> Given:
 async def _rows(
     house: House, table: RowTable, statuses: Collection[str], workflow_id: str | None, limit: int, offset: int
 ) -> tuple[list[Row], int]:
+    await house.projector.catch_up()
     records = house.store.records
     if workflow_id is None:
         found = await records.find_rows(table, statuses=statuses, limit=limit, offset=offset)

@@ -175,6 +175,14 @@ class Projector:
                 why = next(iter(failed.values()))
                 log.error("the rows of %s executions were not written; they are kept: %s", len(failed), why)
 
+    async def catch_up(self) -> None:
+        """Writes what executions have told by now, so that whoever was told it finds it in the tables.
+
+        What the store does not take is written later, as ever.
+        """
+        if changed := [each for each in self._live if each.has_changed]:
+            await self._write(changed)
+
     async def settle(self, projection: Projection) -> None:
         """Writes what a projection has gathered; it is on disk when this returns, and needed no longer.
 

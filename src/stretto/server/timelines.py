@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from stretto.core.errors import RunNotFound
 from stretto.core.events import Event, StepCompleted, StepStarted
 from stretto.core.journal import Line
+from stretto.core.records import ExecutionRow
 from stretto.monitoring.timeline import KINDS, TimelineFold, milliseconds
 from stretto.server.house import House
 from stretto.server.preparation import LABEL
@@ -14,24 +16,37 @@ from stretto.server.run_reading import apart
 from stretto.server.run_views import sendable
 from stretto.server.timeline_forms import with_rows
 from stretto.stores.plain import plain_event
-from stretto.stores.summary import RunSummary
+from stretto.stores.summary import RunSummary, StepCounts
 
 _QUEUED, _STEP = ',"queued":', ',"step":'
 _RAN = '"source":"run"}'
 
 
 async def timeline_json(house: House, run_id: str) -> bytes:
-    """Returns the timeline of a run as JSON text, worked out beside the loop; raises ``RunNotFound``.
+    """Returns the timeline of a run as JSON text, worked out beside the loop; raises ``NotKept``.
 
-    Of a run that this server carries out, everything that was told of it by now is in it.
+    Of a run that this server carries out, everything that was told of it by now is in it; an execution that has not
+    begun has a timeline without steps.
     """
     run = house.executions.run(run_id)
     if run is not None and not run.ended.is_set():
         await run.state.log.flushed()
-    summary = await house.store.summary(run_id)
+    try:
+        summary = await house.store.summary(run_id)
+    except RunNotFound:
+        summary = _not_begun(await house.store.records.execution(run_id))
     lines = await house.store.lines(run_id, full=False, kinds=KINDS) if summary.events else []
     now = None if run is None or run.ended.is_set() else run.now()
     return await apart(lambda: timeline_text(summary, lines, now))
+
+
+def _not_begun(row: ExecutionRow) -> RunSummary:
+    """Returns how an execution stands that has no log yet."""
+    return RunSummary(
+        id=row.run_id, name="", status="running" if row.status == "running" else "queued", started_at=row.created_at,
+        ended_at=None, duration=0.0, steps=StepCounts(), error=None, labels={LABEL: row.workflow_id}, owner=None,
+        size=0, events=0,
+    )  # fmt: skip
 
 
 def timeline_text(summary: RunSummary, lines: Sequence[Line], now: float | None = None) -> bytes:

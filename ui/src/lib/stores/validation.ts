@@ -52,6 +52,8 @@ class Validations {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** What was decided while the lists were loaded: it is not shown again. */
   #decided = new Set<string>();
+  /** What was told since a list was asked for. */
+  #told = new Set<string>();
   subscribe = state.subscribe;
 
   /** Begins to listen, once, and loads what waits. */
@@ -73,6 +75,7 @@ class Validations {
   async load(): Promise<void> {
     const asked = ++this.#asked;
     this.#decided.clear();
+    this.#told.clear();
     state.update((now) => ({ ...now, loading: true }));
     try {
       await live.ready;
@@ -82,11 +85,15 @@ class Validations {
         call(api.GET('/api/questions', { params: { query } })),
       ]);
       if (asked !== this.#asked) return;
-      const open = <T extends { id: string }>(items: T[]) =>
-        items.filter((each) => !this.#decided.has(each.id)).reverse();
+      const now = get(state);
+      // what was told while the list was on its way may not be in it
+      const open = <T extends { id: string }>(items: T[], before: readonly T[]) => [
+        ...items.filter((each) => !this.#decided.has(each.id)).reverse(),
+        ...before.filter((each) => this.#told.has(each.id) && !items.some((item) => item.id === each.id)),
+      ];
       const beyond = calls.total + questions.total - calls.items.length - questions.items.length;
       const more = { beyond, loading: false, loaded: true, error: null };
-      this.#set(open(calls.items), open(questions.items), more);
+      this.#set(open(calls.items, now.pending), open(questions.items, now.questions), more);
     } catch (error) {
       if (asked === this.#asked) state.update((now) => ({ ...now, loading: false, error }));
     }
@@ -185,6 +192,7 @@ class Validations {
 
   #gone(id: string): void {
     this.#decided.add(id);
+    this.#told.delete(id);
     this.#over((each) => each.id === id);
   }
 
@@ -198,6 +206,7 @@ class Validations {
   }
 
   #required(told: ValidationRequired): void {
+    this.#told.add(told.validation_id);
     this.#decided.delete(told.validation_id); // an edit that does not fit is asked about again
     const now = get(state);
     const pending = now.pending.filter((each) => each.id !== told.validation_id);
@@ -210,6 +219,7 @@ class Validations {
     if (!id) return;
     if (told.chunk_type === 'user_question_complete') this.#gone(id);
     else if (told.chunk_type === 'user_question_start') {
+      this.#told.add(id);
       this.#decided.delete(id);
       const now = get(state);
       const questions = now.questions.filter((each) => each.id !== id);
