@@ -41,6 +41,8 @@ export class Trace {
   loading = $state(true);
   error = $state.raw<unknown>(null);
   readonly #tree = new GrowingTree();
+  /** How far the log was told when the timeline was loaded, and by the last update since then. */
+  #loaded = -1;
   #seq = -1;
   #anchor = $state.raw({ now: 0, at: 0 });
   #asked = 0;
@@ -100,7 +102,8 @@ export class Trace {
       this.#early.push(update);
       return;
     }
-    if (update.seq < this.#seq) return;
+    // an update of many steps comes in parts of the same seq; what was loaded knows all up to its own
+    if (update.seq < this.#seq || update.seq <= this.#loaded) return;
     this.#tree.apply(update.spans);
     this.spans = this.#tree.spans;
     this.#facts(update);
@@ -122,6 +125,7 @@ export class Trace {
     this.#tree.load(found.spans);
     this.spans = this.#tree.spans;
     this.#facts(found);
+    this.#loaded = found.seq;
     this.over = ENDED.has(found.status);
   }
 

@@ -114,8 +114,9 @@ export function ticks(axis: Axis, from: number, to: number, most: number): { ste
 
 /** Tells the time of a line on an axis whose lines are a step apart: `250 ms`, `1.5 s`, `2 m 05 s`. */
 export function tickText(time: number, step: number, until: number): string {
-  if (until < 1000) return `${number(time, step < 1 ? 3 : 0)} ms`;
-  if (step >= 1000 && time >= 60_000) return duration(time);
+  const shown = Math.max(0, time);
+  if (until < 1000) return `${number(shown, step < 1 ? 3 : 0)} ms`;
+  if (step >= 1000 && time >= 60_000) return duration(shown);
   const digits = step >= 1000 ? 0 : Math.ceil(-Math.log10(step / 1000) - 1e-9);
-  return `${number(time / 1000, digits)} s`;
+  return `${number(shown / 1000, digits)} s`;
 }

@@ -10,6 +10,7 @@ import {
   isClosed,
   isGroup,
   openTo,
+  placesOf,
   revealed,
   rowAbove,
   rowPlace,
@@ -85,9 +86,9 @@ export class Board {
   readonly activePlace = $derived(this.#rowPlace(this.active || this.selected));
   readonly matched = $derived.by(() => this.marks?.reduce((sum, mark) => sum + mark, 0) ?? 0);
   /** The places of the operations that decided the run's end, in their order. */
-  readonly path = $derived.by(() =>
-    this.trace.summary.critical_path.map((each) => this.#rowPlace(each)).filter((place) => place >= 0),
-  );
+  readonly path = $derived.by(() => placesOf(this.tree, this.trace.summary.critical_path));
+  /** The rows that show them, -1 for one that is closed or hidden. */
+  readonly pathRows = $derived.by(() => Int32Array.from(this.path, (place) => this.rowOf(place)));
   readonly agents = $derived.by(() => distinct(this.trace.spans.map((each) => each.agent ?? '')));
   readonly kinds = $derived.by(() => distinct(this.trace.spans.map((each) => each.kind)));
 
@@ -199,10 +200,11 @@ export class Board {
   /** Returns which row shows a place of the tree, -1 when it is closed or hidden. */
   rowOf(place: number): number {
     let low = 0;
-    let high = this.rows.length - 1;
+    const { rows } = this;
+    let high = rows.length - 1;
     while (low <= high) {
       const middle = (low + high) >> 1;
-      const there = this.rows[middle] as number;
+      const there = rows[middle] as number;
       if (there === place) return middle;
       if (there < place) low = middle + 1;
       else high = middle - 1;

@@ -6,6 +6,16 @@ import type { Board } from './board.svelte';
 const OFTEN = 33;
 const CALM = 1000;
 
+/** Calls back behind the next frame; returns how to take that back. */
+export function afterFrame(does: () => void): () => void {
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  const frame = requestAnimationFrame(() => (waiting = setTimeout(does)));
+  return () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(waiting);
+  };
+}
+
 /** Moves the clock of a board on as long as its run lives and the page is looked at. */
 export function runClock(board: Board): void {
   $effect(() => {

@@ -15,37 +15,53 @@ function begun(node: Node): number {
 }
 
 export class GrowingTree {
-  readonly byPath = new Map<string, TimelineSpan>();
+  readonly #byPath = new Map<string, TimelineSpan>();
   /** All steps, parents first, siblings by their start. */
   spans: readonly TimelineSpan[] = [];
   #root: Node = { span: null, children: [], place: -1 };
   readonly #nodes = new Map<string, Node>([['', this.#root]]);
+  /** Whether what was loaded is known by its paths: of a run that has ended, few ask. */
+  #known = true;
+
+  /** All steps by their paths. */
+  get byPath(): ReadonlyMap<string, TimelineSpan> {
+    this.#know();
+    return this.#byPath;
+  }
 
   /** Begins anew with steps that are in the order of the tree. */
   load(spans: readonly TimelineSpan[]): void {
-    this.byPath.clear();
+    this.spans = spans;
+    this.#known = false;
+  }
+
+  #know(): void {
+    if (this.#known) return;
+    this.#known = true;
+    const { spans } = this;
+    this.#byPath.clear();
     this.#nodes.clear();
     this.#root = { span: null, children: [], place: -1 };
     this.#nodes.set('', this.#root);
     spans.forEach((span, place) => {
-      this.byPath.set(span.path, span);
+      this.#byPath.set(span.path, span);
       const node: Node = { span, children: [], place };
       const waiting = this.#nodes.get(span.path);
       if (waiting) node.children = waiting.children;
       this.#nodes.set(span.path, node);
       this.#above(span.parent).children.push(node);
     });
-    this.spans = spans;
   }
 
   /** Takes the steps of an update; what an update says of a step takes the place of what was known. */
   apply(changed: readonly TimelineSpan[]): void {
     if (changed.length === 0) return;
+    this.#know();
     const kept = this.spans.slice();
     let grown = false;
     for (const span of changed) {
       const node = this.#nodes.get(span.path);
-      this.byPath.set(span.path, span);
+      this.#byPath.set(span.path, span);
       if (node?.span) {
         const before = begun(node);
         node.span = span;

@@ -15,26 +15,21 @@ export function bent(x1: number, y1: number, x2: number, y2: number): string {
 
 /** Returns the lines that connect the operations of the critical path, as far as they are in sight. */
 export function chain(board: Board, first: number, count: number, scroll: number): string[] {
+  const { path, pathRows, frame } = board;
   const found: string[] = [];
-  let before: { row: number; end: number } | null = null;
-  for (const place of board.path) {
-    const span = board.spanAt(place);
-    const row = board.rowOf(place);
-    if (!span || row < 0 || span.start_ms === null) {
-      before = null;
-      continue;
-    }
-    const seen = (one: number) => one >= first - 40 && one <= first + count + 40;
-    if (before && (seen(row) || seen(before.row))) {
-      const from = pixel(board.frame, before.end);
-      const to = pixel(board.frame, span.start_ms);
-      const down = row > before.row;
-      const y1 = middle(before.row, scroll) + (down ? 8 : -8);
-      const y2 = middle(row, scroll);
-      if (to >= 0 && from <= board.width)
-        found.push(bent(from, y1, Math.max(from, to), y2 + (down ? -8 : 8)));
-    }
-    before = { row, end: span.end_ms ?? board.now };
+  const seen = (row: number) => row >= first - 40 && row <= first + count + 40;
+  for (let at = 1; at < path.length; at++) {
+    const [above, row] = [pathRows[at - 1] as number, pathRows[at] as number];
+    if (above < 0 || row < 0 || !(seen(row) || seen(above))) continue;
+    const before = board.spanAt(path[at - 1] as number);
+    const span = board.spanAt(path[at] as number);
+    if (!before || !span || before.start_ms === null || span.start_ms === null) continue;
+    const from = pixel(frame, before.end_ms ?? frame.now);
+    const to = pixel(frame, span.start_ms);
+    if (to < 0 || from > frame.width) continue;
+    const towards = row > above ? 8 : -8;
+    const y1 = middle(above, scroll) + towards;
+    found.push(bent(from, y1, Math.max(from, to), middle(row, scroll) - towards));
   }
   return found;
 }

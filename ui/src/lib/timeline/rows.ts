@@ -6,7 +6,7 @@ import { shapeOf, type RowShape } from './bars';
 import { ROW, type Board } from './board.svelte';
 import { agentColour, figureOf, kindColour, share, strength, type Colouring } from './figures';
 import { lasted } from './filter';
-import { isGroup, labelOf, mostAtOnce } from './tree';
+import { isGroup, labelOf, mostAtOnce, offered } from './tree';
 
 type Words = ReturnType<typeof timeline>;
 
@@ -18,6 +18,8 @@ export interface RowModel {
   span: TimelineSpan;
   name: string;
   number: string;
+  /** The server of a tool, empty for others. */
+  server: string;
   /** What stands behind the name: how many ran at once, or how many are hidden. */
   note: string;
   shape: RowShape;
@@ -29,12 +31,38 @@ export interface RowModel {
   when: string;
 }
 
+/** The models of rows that have been in sight, as long as nothing but the clock changes. */
+export class RowModels {
+  readonly #kept = new Map<number, RowModel>();
+
+  constructor(
+    readonly board: Board,
+    readonly t: Words,
+    readonly word: (status: string) => string,
+  ) {}
+
+  /** Returns the model of the row at an index; one whose bar does not grow any more is made once. */
+  row(index: number): RowModel {
+    const found = this.#kept.get(index);
+    if (found) return found;
+    const made = rowModel(this.board, index, this.t, this.word);
+    if (isStill(this.board, made)) this.#kept.set(index, made);
+    return made;
+  }
+}
+
+function isStill({ tree }: Board, { place, span }: RowModel): boolean {
+  const call = tree.spans[tree.outer[place] as number];
+  return span.start_ms === null ? !call : span.end_ms !== null && (!call || call.end_ms !== null);
+}
+
 /** Returns the model of the row at an index. */
 export function rowModel(board: Board, index: number, t: Words, word: (status: string) => string): RowModel {
   const { tree, trace } = board;
   const place = board.rows[index] as number;
   const span = tree.spans[place] as TimelineSpan;
-  const { name, number } = labelOf(tree, place);
+  const { name: whole, number } = labelOf(tree, place);
+  const { name, server } = offered(whole);
   const group = isGroup(tree, place);
   const leaf = !group;
   const isCritical = board.critical && span.critical && leaf;
@@ -47,13 +75,14 @@ export function rowModel(board: Board, index: number, t: Words, word: (status: s
     span,
     name: name || span.path,
     number,
+    server,
     note: group ? groupNote(board, place, t) : '',
     shape: shapeOf(tree, place, board.frame, labelText(board, span, isBottleneck, t)),
     closed: group && board.isClosed(place),
     critical: isCritical,
     dimmed: board.marks !== null && !board.marks[place],
     colour: colourBy(board, span, board.colouring),
-    sentence: sentence(board, span, `${name}${number}`, isCritical, t, word),
+    sentence: sentence(board, span, `${name}${number}${server && ` (${server})`}`, isCritical, t, word),
     when: whenText(span, t),
   };
 }

@@ -14,6 +14,17 @@ export interface Tree {
   readonly place: ReadonlyMap<string, number>;
 }
 
+const placed = new WeakMap<readonly string[], { tree: Tree; places: readonly number[] }>();
+
+/** Returns the places of the rows that show some steps, in their order, without those that are not known. */
+export function placesOf(tree: Tree, paths: readonly string[]): readonly number[] {
+  const found = placed.get(paths);
+  if (found?.tree === tree) return found.places;
+  const places = paths.map((path) => rowPlace(tree, path)).filter((place) => place >= 0);
+  placed.set(paths, { tree, places });
+  return places;
+}
+
 const RUN = /^run(#\d+)?$/;
 
 const known = new WeakMap<readonly TimelineSpan[], Tree>();
@@ -80,6 +91,14 @@ export function labelOf(tree: Tree, at: number): { name: string; number: string 
   return cut > 0 ? { name: name.slice(0, cut), number: name.slice(cut) } : { name, number: '' };
 }
 
+const OF_SERVER = /^mcp__(.+?)__(.+)$/;
+
+/** Returns a tool's own name, and the server that offers it; `server` is empty for what is no tool of a server. */
+export function offered(name: string): { name: string; server: string } {
+  const parts = OF_SERVER.exec(name);
+  return { name: parts?.[2] ?? name, server: parts?.[1] ?? '' };
+}
+
 /** Returns what a path is called where there is no room for all of it. */
 export function shortName(path: string): string {
   const parts = path.split('/');
@@ -129,8 +148,18 @@ export function isClosed(tree: Tree, at: number, folding: Folding): boolean {
   return byLevel !== folding.turned.has(tree.spans[at]?.path ?? '');
 }
 
+const allOpen = new WeakMap<Tree, Int32Array>();
+
 /** Returns the places of the rows to show; with `wanted` only those and what is above them, whatever is closed. */
 export function visibleRows(tree: Tree, folding: Folding, wanted: Uint8Array | null): Int32Array {
+  if (wanted !== null || folding.level !== null || folding.turned.size > 0)
+    return rowsOf(tree, folding, wanted);
+  const rows = allOpen.get(tree) ?? rowsOf(tree, folding, null);
+  allOpen.set(tree, rows);
+  return rows;
+}
+
+function rowsOf(tree: Tree, folding: Folding, wanted: Uint8Array | null): Int32Array {
   const size = tree.spans.length;
   const found = new Int32Array(size);
   const kept = wanted && withAncestors(tree, wanted);
