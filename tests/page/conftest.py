@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from stretto.agents.config import AgentConfig
 from stretto.core.step import Step
@@ -43,6 +43,7 @@ def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     place = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, names)), None)
     assert place is not None, "Chromium is needed: python3 dev.py test installs it where it may"
+    expect.set_options(timeout=10_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=place, args=ARGUMENTS)
         yield browser
