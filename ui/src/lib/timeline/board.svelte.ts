@@ -42,7 +42,7 @@ export class Board {
   #stretch = $state.raw<Stretch | null>(null);
   #room = $state(1000);
   #before: (Stretch | null)[] = [];
-  #since = 0;
+  #since = -Infinity;
   #writing: ReturnType<typeof setTimeout> | undefined;
 
   readonly #filterText = $derived(JSON.stringify(filterOf(router.query)));
@@ -134,7 +134,7 @@ export class Board {
 
   /** Shows a stretch of time (milliseconds) with a little room on both sides. */
   zoomTo(from: number, to: number): void {
-    this.#since = 0;
+    this.#since = -Infinity;
     this.#show(around(this.axis.place(from), this.axis.place(to), this.axis.length));
   }
 
@@ -142,7 +142,7 @@ export class Board {
     const last = this.#before.pop();
     if (last === undefined) return;
     this.#stretch = last;
-    this.#since = 0;
+    this.#since = -Infinity;
     this.#write();
   }
 
