@@ -14,7 +14,7 @@ export class Editing {
   readonly values = $derived(
     this.#written ? this.#written.values : this.#formed.wrong.size > 0 ? null : this.#formed.values,
   );
-  readonly changes = $derived(this.values ? changesOf(this.given, this.values) : []);
+  readonly changes = $derived.by(() => (this.values ? changesOf(this.given, this.values) : []));
 
   constructor(given: Arguments) {
     this.given = given;
