@@ -1,6 +1,5 @@
 """The timeline in a real browser: what ran when, by keys and pointer, live, from links, and with 50,000 steps."""
 
-import json
 import re
 from typing import Any
 
@@ -149,6 +148,18 @@ def test_a_stretch_of_the_axis_is_summed(page, server):
     expect(sums).to_have_count(0)
 
 
+def test_a_step_of_a_run_leads_to_its_lines_in_the_log(page, server):
+    page.goto(f"{server.url}/runs/{ran(server, 'flow')}?tab=timeline")
+    row(page, "slow").click()
+    page.get_by_role("link", name="Show in the logs").click()
+    expect(page).to_have_url(re.compile("tab=logs"))
+    lines = page.get_by_role("grid").locator("[role=row][aria-rowindex]:not([aria-rowindex='1'])")
+    expect(lines.first).to_be_visible()
+    expect(lines.filter(has_text="slow")).to_have_count(lines.count())
+    page.go_back()
+    expect(page.get_by_role("region", name="Step slow")).to_be_visible()
+
+
 def test_errors_are_one_key_away_and_filters_dim_or_hide(page, server):
     opened(page, server, ran(server, "broken"))
     page.keyboard.press("e")
@@ -178,21 +189,26 @@ def test_a_live_run_grows_until_it_ends(page, server):
     expect(page.get_by_role("button", name="Follow")).to_have_count(0)
 
 
-def many(timeline: dict[str, Any], count: int) -> str:
-    """Returns a timeline of so many steps, forty at a time."""
-    pattern = timeline["spans"][-1]
-    spans = [pattern | {"path": "r", "parent": "", "name": "r", "start_ms": 0.0, "end_ms": count * 10.0}]
-    while len(spans) < count:
-        group, begun = f"r/g{len(spans)}", len(spans) * 10.0
-        spans.append(pattern | {"path": group, "parent": "r", "name": "g", "start_ms": begun, "end_ms": begun + 400})
-        spans += [
-            pattern
-            | {"path": f"{group}/{n}", "parent": group, "name": "s", "start_ms": begun + n, "end_ms": begun + 9 * n}
-            for n in range(40)
-        ]
-    return json.dumps(timeline | {"spans": spans, "total": len(spans), "now": count * 10.0})
-
-
+MANY = """() => {
+  const real = window.fetch;
+  window.fetch = async (...asked) => {
+    const answer = await real(...asked);
+    if (!answer.url.endsWith('/timeline')) return answer;
+    const found = await answer.json();
+    const like = found.spans.at(-1);
+    const made = (path, start_ms, end_ms) => {
+      const at = path.lastIndexOf('/');
+      return {...like, path, parent: path.slice(0, Math.max(at, 0)), name: path.slice(at + 1), start_ms, end_ms};
+    };
+    const spans = [made('r', 0, 500000)];
+    while (spans.length < 50000) {
+      const begun = spans.length * 10;
+      spans.push(made(`r/g${begun}`, begun, begun + 400));
+      for (let at = 0; at < 40; at++) spans.push(made(`r/g${begun}/${at}`, begun + at, begun + 9 * at));
+    }
+    return new Response(JSON.stringify({...found, spans, total: spans.length, now: 500000}));
+  };
+}"""
 FRAME = """async (does) => {
   const painted = () => new Promise(done => requestAnimationFrame(() => {
     const channel = new MessageChannel(); channel.port1.onmessage = done; channel.port2.postMessage(0);
@@ -211,8 +227,7 @@ FRAME = """async (does) => {
 
 def test_fifty_thousand_steps_are_few_elements_and_zoom_smoothly(page, server):
     run_id = ran(server, "flow")
-    body = many(server.get(f"/api/runs/{run_id}/timeline"), 50_000)
-    page.route("**/timeline", lambda route: route.fulfill(body=body, content_type="application/json"))
+    page.add_init_script(f"({MANY})()")
     opened(page, server, run_id)
     expect(page.get_by_role("treegrid")).to_have_attribute("aria-rowcount", re.compile("^500"))
     assert page.locator("[role=row]").count() < 90

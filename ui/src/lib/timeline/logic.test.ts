@@ -5,11 +5,13 @@ import { shapeOf, type Frame } from './bars';
 import { agentColour, figureOf, heaviest, kindColour, share, strength, sumsOf } from './figures';
 import { filterOf, found, isActive, lasted, readTime } from './filter';
 import { span } from './made';
-import { CRITICAL, grid, rankColour, runs } from './minimap';
+import { CRITICAL, grid, knownGrid, rankColour, runs } from './minimap';
 import { literal, pythonCall } from './python';
 import {
   isClosed,
   labelOf,
+  offered,
+  placesOf,
   mostAtOnce,
   revealed,
   rowAbove,
@@ -328,5 +330,42 @@ describe('Python', () => {
     expect(pythonCall('2nd', null)).toBe('_2nd()');
     expect(pythonCall('read', { arguments: { path: 'a' }, call_id: 'c' })).toBe('read(path="a")');
     expect(pythonCall('long', { text: 'x'.repeat(100) })).toContain('(\n    text=');
+  });
+});
+
+describe('what a tool is called', () => {
+  it('is its own name, and beside it the server that offers it', () => {
+    expect(offered('mcp__filesystem__read_text_file')).toEqual({
+      name: 'read_text_file',
+      server: 'filesystem',
+    });
+    expect(offered('mcp__my_server__get__all')).toEqual({ name: 'get__all', server: 'my_server' });
+    expect(offered('query_users')).toEqual({ name: 'query_users', server: '' });
+    expect(offered('mcp__lonely')).toEqual({ name: 'mcp__lonely', server: '' });
+  });
+});
+
+describe('the axis at its left end', () => {
+  it('never tells a negative zero', () => {
+    for (const time of [-0, -0.0001, 0]) {
+      expect(tickText(time, 1000, 5000)).toBe('0 s');
+      expect(tickText(time, 1, 500)).toBe('0 ms');
+    }
+  });
+});
+
+describe('what is known of a tree', () => {
+  const tree = treeOf([span('a', 0, 9), span('a/b', 0, 5), span('c', 5, 9)]);
+
+  it('is the same when it is asked for again', () => {
+    const paths = ['c', 'gone', 'a/b'];
+    expect(placesOf(tree, paths)).toEqual([2, 1]);
+    expect(placesOf(tree, paths)).toBe(placesOf(tree, paths));
+    const other = treeOf([span('c', 5, 9)]);
+    expect(placesOf(other, paths)).toEqual([0]);
+    const asked = [tree, new Axis(10), 10, 10, 3, 9, true] as const;
+    expect(knownGrid(...asked)).toBe(knownGrid(...asked));
+    expect(knownGrid(...asked)).toEqual(grid(...asked));
+    expect(knownGrid(tree, new Axis(20), 20, 10, 3, 9, true)).not.toEqual(grid(...asked));
   });
 });
