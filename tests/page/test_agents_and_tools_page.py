@@ -14,13 +14,13 @@ TOKEN = "a-token-of-the-page-0123456789"
 
 
 def field(page, name):
-    return page.get_by_role("textbox", name=name)
+    return page.get_by_role("textbox", name=name, exact=True)
 
 
 def test_an_agent_is_described_changed_copied_and_deleted(page, page_server):
     page.goto(f"{page_server.url}/agents?new=1")
     page.get_by_role("button", name="New agent").last.click()
-    name = field(page, "Name *")
+    name = field(page, "Name")
     expect(page.get_by_text("This is needed.")).to_be_visible()
     expect(name).to_be_focused()
     name.fill("Critic")
@@ -41,12 +41,12 @@ def test_an_agent_is_described_changed_copied_and_deleted(page, page_server):
         ["CalculatorTool"],
     )
     expect(page.get_by_text("Everything is saved")).to_be_visible()
-    field(page, "Name *").fill("Harsh critic")
+    field(page, "Name").fill("Harsh critic")
     expect(page.get_by_text("Unsaved changes")).to_be_visible()
     page.get_by_role("link", name=re.compile("^helper")).click()
     expect(page.get_by_role("heading", level=2, name="helper")).to_be_visible()
     page.go_back()
-    expect(field(page, "Name *")).to_have_value("Harsh critic")
+    expect(field(page, "Name")).to_have_value("Harsh critic")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("heading", level=2, name="Harsh critic")).to_be_visible()
     page.get_by_role("button", name="Duplicate").click()
@@ -61,19 +61,19 @@ def test_an_agent_is_described_changed_copied_and_deleted(page, page_server):
 def test_what_the_server_refuses_stands_at_its_field_and_nothing_typed_is_lost(page, page_server, allowed):
     allowed.append("status of 409")
     page.goto(f"{page_server.url}/agents?new=1")
-    field(page, "Name *").fill("helper")
+    field(page, "Name").fill("helper")
     page.get_by_role("button", name="New agent").last.click()
-    expect(field(page, "Name *")).to_be_focused()
-    expect(field(page, "Name *")).to_have_attribute("aria-invalid", "true")
+    expect(field(page, "Name")).to_be_focused()
+    expect(field(page, "Name")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_role("alert")).to_contain_text("helper")
-    expect(field(page, "Name *")).to_have_value("helper")
+    expect(field(page, "Name")).to_have_value("helper")
 
 
 def test_an_agent_of_the_settings_is_read_only_and_says_why(page, serve_page):
     server = serve_page(agents=[AgentConfig(id="fixed", name="Fixed")])
     page.goto(f"{server.url}/agents/fixed")
     expect(page.get_by_text("This agent is described in the settings")).to_be_visible()
-    expect(field(page, "Name *")).to_be_disabled()
+    expect(field(page, "Name")).to_be_disabled()
     expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
     page.get_by_role("button", name="More about Fixed").click()
     expect(page.get_by_role("menuitem", name="Delete")).to_be_disabled()
@@ -94,16 +94,18 @@ def test_a_tool_says_what_it_does_and_leads_to_who_uses_it(page, page_server):
     expect(page.get_by_role("checkbox", name="CalculatorTool")).to_be_checked()
 
 
-def test_a_program_is_tried_added_steered_changed_and_removed(page, serve_page):
+def test_a_program_is_tried_added_steered_changed_and_removed(page, serve_page, allowed):
+    allowed.append("status of 401")
     server = serve_page(settings={"server": {"token": TOKEN}})
     server.client.headers["authorization"] = f"Bearer {TOKEN}"
     page.goto(f"{server.url}/tools?tab=servers")
     field(page, "Token").fill(TOKEN)
     page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="No MCP servers yet")).to_be_visible()
     page.get_by_role("main").get_by_role("button", name="Add a server").last.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("textbox", name="Name *").fill("hand")
-    dialog.get_by_role("textbox", name="Command *").fill(sys.executable)
+    field(dialog, "Name").fill("hand")
+    dialog.get_by_role("textbox", name="Command").fill(sys.executable)
     dialog.get_by_role("textbox", name="Arguments").fill(f"{BY_HAND}\nServer")
     dialog.get_by_role("button", name="Try it").click()
     expect(dialog.get_by_text(re.compile(r"Works: \d+ tools, told in"))).to_be_visible()
