@@ -16,6 +16,8 @@ export interface Block {
 
 /** How much is cut at once (characters): parsers of Markdown need the square of the length of some texts. */
 export const WINDOW = 8_000;
+/** How many definitions of links a text may have: each block is read with all of them. */
+const MOST_LINKS = 500;
 const FENCE = /^ {0,3}(`{3,}|~{3,})([^\n]*)(?:\n|$)/;
 
 interface Piece {
@@ -110,6 +112,13 @@ export class Blocks {
     return last || tokens.length <= 2 ? tokens : tokens.slice(0, -2);
   }
 
+  /** Takes the definitions of links, as many as a text may have; one that is still being written changes. */
+  #define(found: Links): void {
+    let room = MOST_LINKS - Object.keys(this.links).length;
+    const taken = Object.entries(found).filter(([name]) => Object.hasOwn(this.links, name) || room-- > 0);
+    if (taken.length > 0) this.links = { ...this.links, ...Object.fromEntries(taken) };
+  }
+
   #lexed(text: string): readonly Token[] {
     const lexer = new Lexer({ gfm: true });
     try {
@@ -117,7 +126,7 @@ export class Blocks {
     } catch {
       return [{ type: 'paragraph', raw: text }];
     }
-    if (Object.keys(lexer.tokens.links).length > 0) this.links = { ...this.links, ...lexer.tokens.links };
+    this.#define(lexer.tokens.links);
     const whole = lexer.tokens.reduce((sum, token) => sum + token.raw.length, 0);
     return whole === text.length ? lexer.tokens : [{ type: 'paragraph', raw: text }];
   }

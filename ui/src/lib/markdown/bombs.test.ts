@@ -1,19 +1,20 @@
 /** What makes parsers slow or deep: each must be over quickly, and nothing may be thrown. */
 import { describe, expect, it } from 'vitest';
-import { blocks } from './blocks';
+import { blocks, WINDOW } from './blocks';
 import { toHtml } from './html';
 
 const WORDS = { done: 'done', open: 'open', picture: 'picture' };
-const N = 12_000;
+/** More than is cut at once, so that every bomb goes over the edge of a stretch (characters). */
+const N = WINDOW + 500;
 const filled = (part: string) => part.repeat(Math.floor(N / part.length));
 const BOMBS: Record<string, string> = {
   quotes: filled('>'),
   'quotes apart': filled('> '),
   'lists in lists': filled('- '),
   'numbered lists in lists': filled('1. '),
-  'lists further and further': Array.from({ length: 190 }, (_, i) => `${' '.repeat(i)}- a`).join('\n'),
+  'lists further and further': Array.from({ length: 150 }, (_, i) => `${' '.repeat(i)}- a`).join('\n'),
   'quotes and lists': filled('> - '),
-  'quotes deeper by the line': Array.from({ length: 180 }, (_, i) => `${'>'.repeat(i + 1)} a`).join('\n'),
+  'quotes deeper by the line': Array.from({ length: 140 }, (_, i) => `${'>'.repeat(i + 1)} a`).join('\n'),
   'quote lines': filled('> a\n'),
   'lazy quotes': '>a\n' + filled('a\n'),
   brackets: filled('['),
@@ -64,6 +65,8 @@ const BOMBS: Record<string, string> = {
   'list of one letter lines': '- a\n' + filled('b\n'),
   'definitions open': filled('[a]: '),
   definitions: Array.from({ length: 900 }, (_, i) => `[a${i}]: b`).join('\n'),
+  'definitions and what uses them':
+    Array.from({ length: 5_000 }, (_, i) => `[a${i}]: b\n`).join('') + '\n' + '[a1]\n\n'.repeat(300),
   'definition titles': '[a]: b "' + filled('a\n'),
   'references many': Array.from({ length: 900 }, (_, i) => `[a${i}]`).join(''),
   'fences open': filled('```\n'),
