@@ -25,8 +25,6 @@ export const formWords = area(
     unsaved: 'Unsaved changes',
     saved: 'Everything is saved',
     fix: (count: number) => (count === 1 ? 'One field is wrong' : `${count} fields are wrong`),
-    remove: 'Remove',
-    cancel: 'Cancel',
   },
   {
     required: 'Ce champ est nécessaire.',
@@ -49,8 +47,6 @@ export const formWords = area(
     unsaved: 'Modifications non enregistrées',
     saved: 'Tout est enregistré',
     fix: (count: number) => (count === 1 ? 'Un champ est incorrect' : `${count} champs sont incorrects`),
-    remove: 'Retirer',
-    cancel: 'Annuler',
   },
 );
 

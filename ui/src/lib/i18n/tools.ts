@@ -14,7 +14,6 @@ export const toolWords = area(
     usedBy: 'Used by',
     usedByNobody: 'No agent uses it',
     add: 'Add a server',
-    addHint: 'A known one fills the form',
     own: 'Describe a server…',
     emptyTitle: 'No MCP servers yet',
     emptyText:
@@ -128,7 +127,6 @@ export const toolWords = area(
     usedBy: 'Utilisé par',
     usedByNobody: 'Aucun agent ne l’utilise',
     add: 'Ajouter un serveur',
-    addHint: 'Un serveur connu remplit le formulaire',
     own: 'Décrire un serveur…',
     emptyTitle: 'Pas encore de serveurs MCP',
     emptyText:
