@@ -5,7 +5,7 @@ import { shapeOf, type Frame } from './bars';
 import { agentColour, figureOf, heaviest, kindColour, share, strength, sumsOf } from './figures';
 import { filterOf, found, isActive, lasted, readTime } from './filter';
 import { span } from './made';
-import { CRITICAL, grid, knownGrid, rankColour, runs } from './minimap';
+import { CRITICAL, grid, knownGrid, loadsOf, rankColour, runs, stacks } from './minimap';
 import { literal, pythonCall } from './python';
 import {
   isClosed,
@@ -367,5 +367,34 @@ describe('what is known of a tree', () => {
     expect(knownGrid(...asked)).toBe(knownGrid(...asked));
     expect(knownGrid(...asked)).toEqual(grid(...asked));
     expect(knownGrid(tree, new Axis(20), 20, 10, 3, 9, true)).not.toEqual(grid(...asked));
+  });
+});
+
+describe('the map of very many steps', () => {
+  const tree = treeOf([
+    span('a', 0, 10),
+    span('a/b', 0, 5),
+    span('a/c', 2.5, 5, { status: 'timed_out' }),
+    span('d', 5, null),
+    span('e', null, null),
+  ]);
+  const loads = loadsOf(tree, new Axis(10), 10, 2, 10);
+  const counts = (colour: string) => [...(loads.find((load) => load.colour === colour)?.counts ?? [])];
+
+  it('tells how many operations ran at once on average, by what became of them', () => {
+    expect(counts('--completed')).toEqual([1, 0, 0]);
+    expect(counts('--error')).toEqual([0.5, 0, 0]);
+    expect(counts('--running')).toEqual([0, 1, 0]);
+    expect(loadsOf(tree, new Axis(10), 10, 2, 10)).toBe(loads);
+  });
+
+  it('stacks them from below, failures first, as high as there is room', () => {
+    const drawn: [string, number, number, number][] = [];
+    stacks(loads, 30, (...bar) => drawn.push(bar));
+    expect(drawn).toEqual([
+      ['--error', 0, 20, 10],
+      ['--completed', 0, 0, 20],
+      ['--running', 1, 10, 20],
+    ]);
   });
 });

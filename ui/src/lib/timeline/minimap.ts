@@ -89,6 +89,71 @@ function order(rank: number): number {
   return rank === CRITICAL ? 3.5 : rank;
 }
 
+/** What is stacked over each pixel of a large run, from below: by the status that stands for the others like it. */
+const STACK = ['failed', 'waiting', 'running', 'cancelled', 'completed'];
+const LIKE: Readonly<Record<string, string>> = { abandoned: 'failed', timed_out: 'failed' };
+
+export interface Load {
+  /** The token of its colour. */
+  readonly colour: string;
+  /** How many steps ran at once on average, for each pixel. */
+  readonly counts: Float64Array;
+}
+
+const loaded = new WeakMap<Tree, { of: string; loads: Load[] }>();
+
+/** Returns how many operations ran at once, by status, for each of `width` pixels: the picture of very many steps. */
+export function loadsOf(tree: Tree, axis: Axis, length: number, width: number, now: number): Load[] {
+  const of = [axis.extent, ...axis.gaps.flatMap((gap) => [gap.from, gap.to]), length, width, now].join();
+  const found = loaded.get(tree);
+  if (found?.of === of) return found.loads;
+  const loads = STACK.map((status) => ({
+    colour: COLOURS[status] ?? '--pending',
+    counts: new Float64Array(width + 1),
+  }));
+  const places = new Map(STACK.map((status, at) => [status, at]));
+  tree.spans.forEach((span, at) => {
+    if (span.start_ms === null || (tree.last[at] as number) > at + 1) return;
+    const load = loads[places.get(LIKE[span.status] ?? span.status) ?? -1];
+    if (!load) return;
+    const from = (axis.place(span.start_ms) / length) * width;
+    add(load.counts, from, (axis.place(span.end_ms ?? now) / length) * width);
+  });
+  loaded.set(tree, { of, loads });
+  return loads;
+}
+
+/** Adds a stretch of pixels, of the first and the last as much as it takes of them. */
+function add(counts: Float64Array, from: number, to: number): void {
+  const last = Math.min(Math.floor(to), counts.length - 1);
+  for (let x = Math.max(0, Math.floor(from)); x <= last; x++) {
+    counts[x] = (counts[x] as number) + Math.max(Math.min(to, x + 1) - Math.max(from, x), 0);
+  }
+}
+
+/** Calls back with each bar of the stacks, `high` pixels high at the most; what is there at all is seen. */
+export function stacks(
+  loads: readonly Load[],
+  high: number,
+  draw: (colour: string, x: number, y: number, tall: number) => void,
+): void {
+  const width = loads[0]?.counts.length ?? 0;
+  const sums = Array.from({ length: width }, (_, x) =>
+    loads.reduce((sum, { counts }) => sum + (counts[x] as number), 0),
+  );
+  const most = Math.max(...sums, 1e-9);
+  for (let x = 0; x < width; x++) {
+    let y = high;
+    for (const { colour, counts } of loads) {
+      const count = counts[x] as number;
+      if (count <= 0) continue;
+      const tall = Math.min(y, Math.max((count / most) * high, 1.5));
+      y -= tall;
+      draw(colour, x, y, tall);
+    }
+  }
+}
+
 /** Calls back with each horizontal run of pixels of one rank. */
 export function runs(
   cells: Uint8Array,
