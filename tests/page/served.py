@@ -25,7 +25,7 @@ class SteppedModel(ScriptedModel):
 
     def let(self, pieces: float = float("inf")) -> None:
         """Lets the model say so many pieces more."""
-        if self._loop is None:
+        if self._loop is None or self._loop.is_closed():
             self._left += pieces
         else:
             self._loop.call_soon_threadsafe(self._more, pieces)
@@ -35,7 +35,8 @@ class SteppedModel(ScriptedModel):
         self._changed.set()
 
     async def _stream(self, answer: Scripted, place: int, input: Any, context: Any) -> None:
-        self._loop = asyncio.get_running_loop()
+        if self._loop is not asyncio.get_running_loop():  # the server was started again
+            self._loop, self._changed = asyncio.get_running_loop(), asyncio.Event()
         for delta in _pieces(answer, place):
             while self._left < 1:
                 self._changed.clear()
@@ -47,17 +48,20 @@ class SteppedModel(ScriptedModel):
 
 
 class PageServer:
-    """A server on a port that stays the same when it is started again; ``url`` says where."""
+    """A server on a port that stays the same when it is started again; ``url`` says where.
+
+    Other ``settings`` hold from the next start on.
+    """
 
     def __init__(self, place: Path, settings: Mapping[str, Any], steps: Mapping[str, Step[Any, Any]] | None) -> None:
-        self.place, self._settings, self._steps, self._port = place, settings, steps, free_port()
+        self.place, self.settings, self._steps, self._port = place, settings, steps, free_port()
         self._running: Background | None = None
         self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=60)
         self.url = str(self.client.base_url).rstrip("/")
 
     def start(self) -> Self:
         """Starts the server."""
-        self._running = Background(self.place, self._settings, self._steps, self._port).__enter__()
+        self._running = Background(self.place, self.settings, self._steps, self._port).__enter__()
         return self
 
     def stop(self) -> None:

@@ -93,7 +93,9 @@ def test_a_draft_survives_a_reload_and_the_arrow_brings_back_what_was_sent(page,
 
 def test_a_question_is_answered_where_it_is_asked(page, serve_page, axe):
     model = ScriptedModel(Scripted(calls=(ASK,)), "Red it is.")
-    server = serve_page(models={"painter": model}, agents=[agent("painter", "scripted:painter", tools=["UserQuestionTool"])])
+    server = serve_page(
+        models={"painter": model}, agents=[agent("painter", "scripted:painter", tools=["UserQuestionTool"])]
+    )
     page.goto(f"{server.url}/workflows/{server.create(agent_id='painter')}")
     send(page, "Paint.")
     form = page.get_by_role("form", name="Which colours?")
@@ -183,3 +185,28 @@ def test_a_rich_answer_has_no_barrier_in_either_theme(page, serve_page, theme, a
     expect(page.get_by_role("region", name="Input")).to_contain_text('"b": 0')
     assert axe(page, within=".chat") == []
     shot(page, f"chat-{theme}")
+
+
+def test_what_a_restart_interrupted_goes_on_where_it_stopped_when_somebody_says_so(page, serve_page, allowed):
+    allowed.append("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|502")
+    add = ("CalculatorTool", {"operation": "add", "a": 20, "b": 22})
+    model = SteppedModel(Scripted(calls=(add,)), "so " * 100 + "it is 42.", forever=True)
+    server = serve_page(models={"adder": model}, agents=[agent("adder", "scripted:adder", tools=["CalculatorTool"])])
+    page.goto(f"{server.url}/workflows/{server.create(agent_id='adder')}")
+    model.let(60)
+    send(page, "Add.")
+    expect(answers(page).get_by_role("button", name="CalculatorTool")).to_be_visible()
+    own = server.settings
+    server.stop()
+    changed = own["agents"]["adder"].model_copy(update={"tools": ()})
+    server.settings = {**own, "agents": {**own["agents"], "adder": changed}}
+    server.start()
+    expect(page.get_by_text("The execution was interrupted; what was done is on disk.")).to_be_visible(timeout=20_000)
+    server.stop()
+    server.settings = own
+    server.start()
+    page.get_by_role("button", name="Go on").click()
+    model.let()
+    expect(answers(page).get_by_text("it is 42.")).to_be_visible(timeout=20_000)
+    expect(answers(page).get_by_role("button", name="CalculatorTool")).to_have_count(1)
+    expect(answers(page)).to_have_count(1)

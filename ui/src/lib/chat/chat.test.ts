@@ -1,6 +1,7 @@
 /** What an answer was made of, which steps ran together, and what the conversation shows of it. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ActiveSubAgent, ActiveTool } from '$types/streaming';
+import type { ValidationRequest } from '$types/validation';
 import type {
   Execution,
   Message,
@@ -11,7 +12,7 @@ import type {
 import { lengthOf, recalled } from './composing';
 import { draftOf, keepDraft } from './drafts';
 import { rowsOf } from './list';
-import { batchesOf, cardsOf, partsOf, partsOfStream, type Call } from './parts';
+import { batchesOf, cardsOf, decisionsOf, partsOf, partsOfStream, type Call } from './parts';
 import { sentTexts, turnsOf } from './turns';
 
 afterEach(() => {
@@ -44,6 +45,31 @@ function message(run: string, role: 'user' | 'assistant', content: string): Mess
     created_at: at,
   };
 }
+
+describe('decisions', () => {
+  const asked = (id: string, more: Partial<ValidationRequest> = {}) =>
+    ({
+      id,
+      status: 'approved',
+      answered_at: 'then',
+      edited: false,
+      operation: 'add',
+      ...more,
+    }) as ValidationRequest;
+
+  it('that are alike are one line, those that wait or were edited are not', () => {
+    const open = { status: 'pending', answered_at: null } as const;
+    const rows = [asked('a'), asked('b'), asked('c', { edited: true }), asked('d', open), asked('e', open)];
+    const shown = decisionsOf([...rows, asked('f', { status: 'rejected' })]);
+    expect(shown.map(({ request, count }) => `${request.id} ${count}`)).toEqual([
+      'a 2',
+      'c 1',
+      'd 1',
+      'e 1',
+      'f 1',
+    ]);
+  });
+});
 
 describe('steps', () => {
   it('that overlap are one batch, and say how many at once', () => {

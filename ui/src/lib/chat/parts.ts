@@ -131,6 +131,25 @@ export function cardsOf(batches: readonly Batch[]): Batch[] {
   return cards;
 }
 
+/** Returns the requests for approval as they are shown: those decided alike, one after the other, are one. */
+export function decisionsOf(
+  requests: readonly ValidationRequest[],
+): { request: ValidationRequest; count: number }[] {
+  const found: { request: ValidationRequest; count: number }[] = [];
+  for (const request of requests) {
+    const last = found.at(-1);
+    if (last && isAlike(last.request, request)) last.count++;
+    else found.push({ request, count: 1 });
+  }
+  return found;
+}
+
+function isAlike(one: ValidationRequest, other: ValidationRequest): boolean {
+  if (one.answered_at === null || other.answered_at === null || one.edited || other.edited) return false;
+  const facts = ['status', 'decided_by', 'decision_reason', 'operation', 'agent_id', 'tool_name'] as const;
+  return facts.every((fact) => one[fact] === other[fact]);
+}
+
 function innermost<H extends { path: string }>(helpers: readonly H[], path: string): H | null {
   let found: H | null = null;
   for (const helper of helpers)
