@@ -9,7 +9,7 @@ const here = (folder: string) => fileURLToPath(new URL(folder, import.meta.url))
 export default defineConfig({
   base: './',
   resolve: { alias: { $lib: here('./src/lib'), $types: here('./src/types') } },
-  plugins: [svelte(), svelteTesting()],
+  plugins: [svelte(), svelteTesting({ autoCleanup: false })],
   build: {
     target: 'es2022',
     outDir: '../src/stretto/server/static',

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** Arguments of calls as fields, read back, and what was changed in them. */
 import { expect, test } from 'vitest';
 import { changesOf, fieldsOf, isArguments, readFields, readJson, textChange } from './arguments';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** Which decisions fit a filter. */
 import { expect, test } from 'vitest';
 import type { AuditEntry } from '$types/validation';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** What the events of a workflow amount to, where recorded logs do not say. */
 import { describe, expect, test } from 'vitest';
 import { aChunk } from '$lib/stores/testing/rows';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** The graphs of what ran and of what was planned: who stands where, and how much of it is shown. */
 import { describe, expect, it } from 'vitest';
 import type { PlanItem } from '$types/plan';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** Elapsed times are right where the clocks of server and browser differ. */
 import { expect, test } from 'vitest';
 import { ServerClock } from './clock';

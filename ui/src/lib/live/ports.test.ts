@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** One connection for all tabs: each hears everything, and a slow one holds up nobody. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Ports, sizeOf, type TabPort } from './ports';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** The connection comes back by itself, and says when it cannot. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Source, type Surroundings } from './source';

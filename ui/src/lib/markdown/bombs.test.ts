@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** What makes parsers slow or deep: each must be over quickly, and nothing may be thrown. */
 import { describe, expect, it } from 'vitest';
 import { blocks, WINDOW } from './blocks';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** Plans as columns: what stands where, what was expected and taken, and what ran together without a plan. */
 import { describe, expect, it } from 'vitest';
 import type { PlanItem } from '$types/plan';

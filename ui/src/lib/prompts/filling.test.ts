@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** Prompts with their variables filled in. */
 import { expect, test } from 'vitest';
 import { filled, startingValues } from './filling';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** That a tree which grows by updates is the one that is loaded at once. */
 import { describe, expect, it } from 'vitest';
 import { GrowingTree } from './growing';

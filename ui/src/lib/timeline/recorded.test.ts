@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** That the updates of real runs come to the timelines which the server tells of them, however they are gathered. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** The list of workflows: sections, moving, names, what waits and what has just ended. */
 import { expect, test } from 'vitest';
 import type { Workflow } from '$types/workflow';

@@ -1,6 +1,7 @@
 /** Items and dialogs of workflows, as somebody with a keyboard meets them. */
-import { fireEvent, render, screen } from '@testing-library/svelte';
-import { expect, test, vi } from 'vitest';
+import '@testing-library/jest-dom/vitest';
+import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { WorkflowActivityEvent } from '$types/activity';
 import type { AgentSummary } from '$types/api';
 import type { Workflow } from '$types/workflow';
@@ -12,6 +13,8 @@ import TokenDisplay from './TokenDisplay.svelte';
 import WorkflowItem from './WorkflowItem.svelte';
 import WorkflowItemCompact from './WorkflowItemCompact.svelte';
 import WorkflowList from './WorkflowList.svelte';
+
+afterEach(cleanup);
 
 const WORKFLOW: Workflow = {
   id: 'w1',
