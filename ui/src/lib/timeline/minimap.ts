@@ -147,7 +147,7 @@ export function stacks(
     for (const { colour, counts } of loads) {
       const count = counts[x] as number;
       if (count <= 0) continue;
-      const tall = Math.min(y, Math.max((count / most) * high, 1.5));
+      const tall = Math.min(y, Math.max((count / most) * high, 2.5));
       y -= tall;
       draw(colour, x, y, tall);
     }
