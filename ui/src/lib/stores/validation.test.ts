@@ -58,6 +58,17 @@ test('what cannot be loaded is told, what is known stays', async () => {
 });
 
 describe('the stream', () => {
+  test('tells what a list that is on its way does not hold yet', async () => {
+    const loading = store.load();
+    server.tell('validation_required', required('v3'));
+    server.tell('workflow_stream', asks('q2'));
+    await loading;
+    expect(ids()).toEqual([
+      ['v1', 'v2', 'v3'],
+      ['q1', 'q2'],
+    ]);
+  });
+
   test('brings what waits at once, with what it tells of it', () => {
     server.tell('validation_required', required('v3'));
     server.tell('workflow_stream', asks('q2'));
