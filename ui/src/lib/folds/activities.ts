@@ -75,12 +75,16 @@ export function merged(history: readonly Activity[], live: readonly Activity[]):
   // only the end of the history can stand among what happens now
   let place = history.length;
   while (place > 0 && (history[place - 1]?.timestamp ?? 0) >= from) place--;
-  const known = new Map(history.slice(place).map((each) => [each.id, each]));
+  // what went on after a restart is told again, by a clock that was read anew
+  const told = new Set(live.map((each) => each.id));
+  const head = history.slice(0, place).filter((each) => !told.has(each.id));
+  const again = head.length < place ? history.slice(0, place).filter((each) => told.has(each.id)) : [];
+  const known = new Map([...again, ...history.slice(place)].map((each) => [each.id, each]));
   for (const each of live) {
     const before = known.get(each.id);
     known.set(each.id, before ? { ...each, ...kept(before, each) } : each);
   }
-  return [...history.slice(0, place), ...sorted([...known.values()])];
+  return [...head, ...sorted([...known.values()])];
 }
 
 /** Returns what a row told and the stream does not, as what a call was given. */
