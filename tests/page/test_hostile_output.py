@@ -1,4 +1,4 @@
-"""What a hostile model could write, in a real browser: nothing runs, nothing is loaded, and the policy has no complaint."""
+"""What a hostile model could write, in a real browser: nothing runs, nothing is loaded, the policy never complains."""
 
 import json
 import re
@@ -29,7 +29,8 @@ def nothing_of_it_acts(page: Page) -> None:
     left = page.evaluate(
         "() => [...document.querySelectorAll('.markdown *')].filter(each => "
         "/^(SCRIPT|IFRAME|IMG|SVG|MATH|FORM|INPUT|STYLE|LINK|META|BASE|OBJECT|EMBED|VIDEO|AUDIO|TEMPLATE|DIALOG)$/i"
-        ".test(each.tagName) && !each.closest('button') || [...each.attributes].some(one => /^on|^style$/.test(one.name)))"
+        ".test(each.tagName) && !each.closest('button') || "
+        "[...each.attributes].some(one => /^on|^style$/.test(one.name)))"
         ".map(each => each.outerHTML.slice(0, 200))"
     )
     assert left == []

@@ -293,9 +293,7 @@ async def test_who_waits_for_room_starts_before_who_comes_later() -> None:
     async with Supervisor(lambda name, error: None) as supervisor:
         telemetry = open_telemetry(ServerTable())
         hub = Hub(MemoryStore(), ServerTable())
-        runs = StepRuns(
-            room, supervisor, hub, SpanUpdates(hub), telemetry, lambda: len(runs.runs) < free, lambda: None
-        )
+        runs = StepRuns(room, supervisor, hub, SpanUpdates(hub), telemetry, lambda: len(runs.runs) < free, lambda: None)
         async with anyio.create_task_group() as tasks:
             for number in range(3):
                 tasks.start_soon(start, number)
