@@ -1,5 +1,6 @@
 /** The server's operations, typed from its own description; what it refuses is thrown as an error that knows why. */
 import createClient from 'openapi-fetch';
+import { problems } from '$lib/i18n/problems';
 import type { FieldProblem, paths, ProblemDetails } from '$types/api';
 
 /** The address below which the server stands, without a slash at the end. */
@@ -33,12 +34,16 @@ export function onRefused(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
+/** How long an answer to a question may take (milliseconds); what changes something is waited for. */
+const PATIENCE = 60_000;
+
 async function asked(request: Request): Promise<Response> {
+  const patience = request.method === 'GET' ? AbortSignal.timeout(PATIENCE) : null;
   try {
-    return await fetch(request);
+    return await fetch(request, patience ? { signal: AbortSignal.any([request.signal, patience]) } : {});
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'unreachable', 'The server does not answer.');
+    throw new ApiError(0, 'unreachable', problems().noAnswer);
   }
 }
 
@@ -57,9 +62,7 @@ export async function call<T>(
     found = await answer;
   } catch (error) {
     if (error instanceof ApiError) tell(error);
-    throw error instanceof SyntaxError
-      ? new ApiError(0, 'unreadable', 'The answer of the server was cut.')
-      : error;
+    throw error instanceof SyntaxError ? new ApiError(0, 'unreadable', problems().cut) : error;
   }
   if (found.response.ok) return found.data as T;
   const problem = (
@@ -68,7 +71,7 @@ export async function call<T>(
   const refusal = new ApiError(
     found.response.status,
     problem.code ?? 'http',
-    problem.detail ?? `The server answered ${found.response.status} ${found.response.statusText}`.trim(),
+    problem.detail ?? problems().answered(found.response.status),
     problem.errors ?? [],
     problem.request_id ?? found.response.headers.get('x-request-id') ?? '',
   );

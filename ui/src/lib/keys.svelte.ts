@@ -52,11 +52,13 @@ class Keys {
     const whole = started ? `${started} ${name}` : name;
     this.#prefix = '';
     const open = document.querySelector('dialog[open]') !== null;
-    for (const command of this.commands.toReversed()) {
-      if (command.keys !== whole && command.keys !== name) continue;
-      if ((typing && !command.typing) || (open && !command.typing)) continue;
-      if (!name.startsWith('mod+') && name.length === 1 && !look.singleKeys && name !== '?') continue;
-      if (command.when && !command.when()) continue;
+    if (!look.singleKeys && name.length === 1 && !name.startsWith('mod+')) return;
+    const usable = this.commands.filter((each) => each.typing || (!typing && !open)).toReversed();
+    const fitting = (wanted: string) =>
+      usable.find((each) => each.keys === wanted && (!each.when || each.when()));
+    // a pair before a single key: the second key of a pair alone may mean something else
+    const command = (started ? fitting(whole) : undefined) ?? fitting(name);
+    if (command) {
       event.preventDefault();
       command.run();
       return;

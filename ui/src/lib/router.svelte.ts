@@ -85,7 +85,7 @@ class Router {
   href(path: string, query: Record<string, string | null | undefined> = {}): string {
     const given = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1]);
     const search = new URLSearchParams(given).toString();
-    return this.base + path.replace(/^\//, '') + (search ? `?${search}` : '');
+    return this.base + path.replace(/^\/+/, '') + (search ? `?${search}` : '');
   }
 
   /** Shows a view; `replace` leaves no step for the back button. */
@@ -108,7 +108,7 @@ class Router {
 
   #read(): void {
     const path = location.pathname;
-    this.path = path.startsWith(this.base) ? path.slice(this.base.length).replace(/\/$/, '') : '';
+    this.path = path.startsWith(this.base) ? path.slice(this.base.length).replace(/^\/+|\/+$/g, '') : '';
     this.query = Object.fromEntries(new URLSearchParams(location.search));
   }
 

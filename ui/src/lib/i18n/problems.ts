@@ -14,6 +14,9 @@ export const problems = area(
     tooMany: 'Too many requests; wait a moment',
     failed: 'The server failed',
     request: 'Request',
+    noAnswer: 'Nothing came back. Is it running, and is there a network? What runs there goes on.',
+    cut: 'Its answer broke off or cannot be read.',
+    answered: (status: number) => `It answered ${status}.`,
   },
   {
     unexpected: 'La page n’a pas pu le faire',
@@ -27,5 +30,8 @@ export const problems = area(
     tooMany: 'Trop de requêtes ; patientez un instant',
     failed: 'Le serveur a échoué',
     request: 'Requête',
+    noAnswer: 'Rien n’est revenu. Tourne-t-il, et y a-t-il un réseau ? Ce qui tourne là-bas continue.',
+    cut: 'Sa réponse s’est interrompue ou ne peut être lue.',
+    answered: (status: number) => `Il a répondu ${status}.`,
   },
 );

@@ -77,7 +77,7 @@ export class Ports {
         this.around,
       );
       this.#source.start();
-    }
+    } else if (this.#source.state === 'unauthorized') this.#source.retryNow(); // somebody may have signed in
     this.#tell();
   }
 

@@ -1,5 +1,6 @@
 /** What was told of one execution since it began, asked for once and read piece by piece. */
 import { ApiError, ROOT } from '$lib/api';
+import { problems } from '$lib/i18n/problems';
 
 /** Reads server-sent events from pieces of text, each with its name and its data. */
 export class EventReader {
@@ -36,7 +37,7 @@ export async function replay(
   const address = `${ROOT}/api/workflows/${workflowId}/events?after=${ordinal}.0.0&follow=false`;
   const answer = await fetch(address, { signal, credentials: 'same-origin', cache: 'no-store' });
   if (!answer.ok || !answer.body)
-    throw new ApiError(answer.status, 'http', `The server answered ${answer.status}.`);
+    throw new ApiError(answer.status, 'http', problems().answered(answer.status));
   const pieces = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   const reader = new EventReader();
   for (let piece = await pieces.read(); !piece.done; piece = await pieces.read())

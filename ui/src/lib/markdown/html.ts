@@ -1,7 +1,7 @@
 /** Turns one block of Markdown into HTML that can do nothing: three layers, each of which would suffice. */
 import DOMPurify from 'dompurify';
 import { Lexer, Parser, Renderer, type Links, type MarkedOptions, type Tokens } from 'marked';
-import { tamed } from './taming';
+import { tamed, visible } from './taming';
 
 /** Blocks with more characters are shown as they were written (characters). */
 export const LONGEST_BLOCK = 10_000;
@@ -38,7 +38,8 @@ export function target(href: string): { href: string; host: string } | null {
   if (!WEB.test(trimmed)) return null;
   try {
     const url = new URL(trimmed);
-    if (url.protocol === 'mailto:') return { href: url.href, host: decodeURIComponent(url.pathname) };
+    if (url.protocol === 'mailto:')
+      return { href: url.href, host: visible(decodeURIComponent(url.pathname)) };
     if (url.username || url.password || !url.hostname) return null;
     return { href: url.href, host: url.host };
   } catch {
@@ -123,7 +124,7 @@ function rendered(raw: string, links: Links, words: MarkdownWords): string {
  */
 export function toHtml(raw: string, words: MarkdownWords, links: Links = {}): string {
   if (!DOMPurify.isSupported) return plain(raw);
-  return DOMPurify.sanitize(rendered(tamed(raw), links, words), {
+  const clean = DOMPurify.sanitize(rendered(tamed(raw), links, words), {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ['href', ...ATTRIBUTES],
     ADD_URI_SAFE_ATTR: ATTRIBUTES,
@@ -131,6 +132,7 @@ export function toHtml(raw: string, words: MarkdownWords, links: Links = {}): st
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
   });
+  return visible(clean); // again: what was written as an entity is a character only now
 }
 
 /** Returns the HTML of code that was coloured: spans with classes, nothing else. */

@@ -1,4 +1,5 @@
 /** What can be done with a run from outside of it: stopped, removed, saved, started. */
+import { saveAs } from '$lib/activities/download';
 import { api, call, ROOT } from '$lib/api';
 import type { JsonValue, LibraryItem, RunDetail, RunItem } from '$types/api';
 
@@ -13,8 +14,13 @@ export async function remove(id: string): Promise<void> {
 }
 
 /** Returns the address from which a run is saved as one file. */
-export function exportOf(id: string): string {
+function exportOf(id: string): string {
   return `${ROOT}/api/runs/${encodeURIComponent(id)}/export`;
+}
+
+/** Saves a run as a file; whoever refuses it does not take the page's place. */
+export function exportRun(id: string): void {
+  saveAs(exportOf(id), `run-${id.slice(0, 8)}.json`);
 }
 
 /** Loads one run with what went in and came out. */

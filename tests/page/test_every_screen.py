@@ -1,0 +1,54 @@
+"""Every screen in both themes, with little and with much: no barrier, no complaint, and a picture for the documents."""
+
+import pytest
+from playwright.sync_api import expect
+
+QUIET = ("runs", "agents", "tools", "approvals", "settings/providers", "settings/validation", "settings/prompts")
+MORE = ("settings/memory", "settings/appearance", "settings/language", "settings/transfer", "settings/server")
+TABS = ("chat", "timeline", "graph", "plan", "state", "logs")
+
+
+def looked_at(page, axe, shot, name, wanted="main"):
+    """Waits until nothing loads any more, looks for barriers in both themes, and keeps pictures."""
+    expect(page.locator(wanted).first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(0)
+    found = []
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+        shot(page, f"{name}-{theme}")
+        found += [f"{name} {theme}: {each}" for each in axe(page)]
+    return found
+
+
+@pytest.mark.parametrize("screens", [QUIET, MORE], ids=["work", "more"])
+def test_no_screen_has_a_barrier_when_there_is_nothing(page, page_server, axe, shot, screens):
+    found = []
+    for screen in ("workflows", *screens):
+        page.goto(f"{page_server.url}/{screen}")
+        found += looked_at(page, axe, shot, f"empty-{screen.replace('/', '-')}")
+    assert found == []
+
+
+def test_no_screen_has_a_barrier_when_there_is_a_survey(page, page_server, axe, shot):
+    workflow = page_server.create("Survey of the examples", "surveyor")
+    first, second = (page_server.ask(workflow, "Survey this repository") for _ in range(2))
+    for run in (first, second):
+        while page_server.get(f"/api/runs?workflow_id={workflow}") and _decided(page_server, run):
+            pass
+    found = []
+    for tab in TABS:
+        page.goto(f"{page_server.url}/workflows/{workflow}?tab={tab}")
+        found += looked_at(page, axe, shot, tab, "[role=tabpanel]")
+    for place, name in (("runs", "runs"), (f"runs/{first}/compare/{second}", "compare"), (f"runs/{first}", "run")):
+        page.goto(f"{page_server.url}/{place}")
+        found += looked_at(page, axe, shot, name)
+    assert found == []
+
+
+def _decided(server, run):
+    """Allows what waits; says whether the run still goes on."""
+    for each in server.pending():
+        server.approve(each["id"])
+    return server.get(f"/api/runs/{run}")["status"] in ("queued", "running")
