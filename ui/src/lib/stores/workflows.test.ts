@@ -50,10 +50,11 @@ test('what cannot be loaded is told, and goes when it can', async () => {
   });
   await store.loadWorkflows();
   expect(get(all.workflowsError)).toBe('refused with 503');
+  expect(get(all.workflowsRefusal)).toMatchObject({ status: 503, code: 'store_unavailable' });
   expect(names()).toEqual(['Alpha', 'Beta']);
   server.on('GET /api/workflows', () => paged(known));
   await store.loadWorkflows();
-  expect(get(all.workflowsError)).toBe(null);
+  expect([get(all.workflowsError), get(all.workflowsRefusal)]).toEqual([null, null]);
 });
 
 test('one is selected by its address, and the address by it', () => {

@@ -19,6 +19,8 @@ export interface WorkflowsState {
   selectedId: string | null;
   loading: boolean;
   error: string | null;
+  /** What was thrown, which knows why; `error` is its sentence. */
+  refusal: unknown;
   searchFilter: string;
 }
 
@@ -28,6 +30,7 @@ const NOTHING: WorkflowsState = {
   selectedId: null,
   loading: false,
   error: null,
+  refusal: null,
   searchFilter: '',
 };
 const state = writable<WorkflowsState>(NOTHING);
@@ -58,7 +61,7 @@ class Workflows {
   async loadWorkflows(): Promise<void> {
     const asked = ++this.#asked;
     this.#meanwhile = new Map();
-    state.update((now) => ({ ...now, loading: true, error: null }));
+    state.update((now) => ({ ...now, loading: true, error: null, refusal: null }));
     try {
       await live.ready;
       const found = new Map((await WorkflowService.loadAll()).map((each) => [each.id, each]));
@@ -68,7 +71,8 @@ class Workflows {
         else found.delete(id);
       state.update((now) => ({ ...now, ...ordered(found), loading: false }));
     } catch (error) {
-      if (asked === this.#asked) state.update((now) => ({ ...now, loading: false, error: reason(error) }));
+      if (asked === this.#asked)
+        state.update((now) => ({ ...now, loading: false, error: reason(error), refusal: error }));
     } finally {
       if (asked === this.#asked) this.#meanwhile = null;
     }
@@ -191,6 +195,7 @@ export const workflows = derived(state, (now) => now.workflows);
 export const selectedWorkflowId = derived(state, (now) => now.selectedId);
 export const workflowsLoading = derived(state, (now) => now.loading);
 export const workflowsError = derived(state, (now) => now.error);
+export const workflowsRefusal = derived(state, (now) => now.refusal);
 export const workflowSearchFilter = derived(state, (now) => now.searchFilter);
 export const selectedWorkflow = derived(state, (now) =>
   now.selectedId === null ? undefined : now.known.get(now.selectedId),
