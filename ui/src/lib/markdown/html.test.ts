@@ -132,6 +132,21 @@ describe('hostile text', () => {
       expect(page.textContent).not.toMatch(/[\u0000\u202a-\u202e\u2066-\u2069]/);
     });
 
+  it('shows hidden directions as their numbers, however they were written', () => {
+    for (const text of ['&#x202E;gnp.exe', '&#8238;gnp.exe', '[&#x202E;gnp.exe](https://a.example)'])
+      expect(shown(text).textContent).toContain('⟦U+202E⟧gnp.exe');
+    expect(shown('[write](mailto:%E2%80%AEmoc.elpmaxe)').textContent).toContain('⟦U+202E⟧moc.elpmaxe');
+    expect(shown('a \ud800 b').textContent).toBe('a \ufffd b\n');
+  });
+
+  it('is all text where the sanitiser fails', () => {
+    vi.spyOn(DOMPurify, 'sanitize').mockImplementation(() => {
+      throw new Error('it broke');
+    });
+    expect(toHtml('**a** \u202e<b>', WORDS)).toBe('<p class="plain">**a** ⟦U+202E⟧&lt;b&gt;</p>');
+    expect(colouredHtml('<span>a</span>', 'a<b')).toBe('a&lt;b');
+  });
+
   it('is all text where the sanitiser cannot work', () => {
     vi.spyOn(DOMPurify, 'isSupported', 'get').mockReturnValue(false);
     expect(toHtml('<b>**x**</b>', WORDS)).toBe('<p class="plain">&lt;b&gt;**x**&lt;/b&gt;</p>');

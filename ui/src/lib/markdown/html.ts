@@ -123,25 +123,33 @@ function rendered(raw: string, links: Links, words: MarkdownWords): string {
  * list of what may stand there; where that cannot work, everything is text. No picture is loaded: it becomes a link.
  */
 export function toHtml(raw: string, words: MarkdownWords, links: Links = {}): string {
-  if (!DOMPurify.isSupported) return plain(raw);
-  const clean = DOMPurify.sanitize(rendered(tamed(raw), links, words), {
-    ALLOWED_TAGS: TAGS,
-    ALLOWED_ATTR: ['href', ...ATTRIBUTES],
-    ADD_URI_SAFE_ATTR: ATTRIBUTES,
-    ALLOWED_URI_REGEXP: WEB,
-    ALLOW_DATA_ATTR: false,
-    ALLOW_ARIA_ATTR: false,
-  });
-  return visible(clean); // again: what was written as an entity is a character only now
+  if (!DOMPurify.isSupported) return plain(visible(raw));
+  try {
+    const clean = DOMPurify.sanitize(rendered(tamed(raw), links, words), {
+      ALLOWED_TAGS: TAGS,
+      ALLOWED_ATTR: ['href', ...ATTRIBUTES],
+      ADD_URI_SAFE_ATTR: ATTRIBUTES,
+      ALLOWED_URI_REGEXP: WEB,
+      ALLOW_DATA_ATTR: false,
+      ALLOW_ARIA_ATTR: false,
+    });
+    return visible(clean); // again: what was written as an entity is a character only now
+  } catch {
+    return plain(visible(raw));
+  }
 }
 
 /** Returns the HTML of code that was coloured: spans with classes, nothing else. */
 export function colouredHtml(html: string, code: string): string {
   if (!DOMPurify.isSupported) return escaped(code);
-  return DOMPurify.sanitize(html, {
-    ALLOWED_TAGS: ['span'],
-    ALLOWED_ATTR: ['class'],
-    ALLOW_DATA_ATTR: false,
-    ALLOW_ARIA_ATTR: false,
-  });
+  try {
+    return DOMPurify.sanitize(html, {
+      ALLOWED_TAGS: ['span'],
+      ALLOWED_ATTR: ['class'],
+      ALLOW_DATA_ATTR: false,
+      ALLOW_ARIA_ATTR: false,
+    });
+  } catch {
+    return escaped(code);
+  }
 }
