@@ -68,6 +68,7 @@ export const approvalWords = area(
     asJson: 'As JSON',
     asForm: 'As a form',
     jsonOf: 'Arguments as JSON',
+    hidesDirections: 'This holds characters that are not seen, or that change the order of what is seen.',
     wrongNumber: 'This is no number.',
     wrongJson: 'This is no JSON.',
     wrongObject: 'The arguments are one JSON object.',
@@ -89,7 +90,6 @@ export const approvalWords = area(
     timeoutBy: 'nobody in time',
     editedState: 'with other arguments',
     settling: 'Being decided…',
-    decidedElsewhere: 'It was decided elsewhere.',
     approveAll: 'Approve all…',
     approveAllTitle: 'Approve all that waits?',
     approveAllText: (count: number) =>
@@ -196,6 +196,7 @@ export const approvalWords = area(
     asJson: 'En JSON',
     asForm: 'En formulaire',
     jsonOf: 'Arguments en JSON',
+    hidesDirections: 'Ceci contient des caractères invisibles ou qui changent l’ordre de ce qui est affiché.',
     wrongNumber: 'Ce n’est pas un nombre.',
     wrongJson: 'Ce n’est pas du JSON.',
     wrongObject: 'Les arguments forment un seul objet JSON.',
@@ -217,7 +218,6 @@ export const approvalWords = area(
     timeoutBy: 'personne à temps',
     editedState: 'avec d’autres arguments',
     settling: 'Décision en cours…',
-    decidedElsewhere: 'La décision a été prise ailleurs.',
     approveAll: 'Tout approuver…',
     approveAllTitle: 'Approuver tout ce qui attend ?',
     approveAllText: (count: number) =>

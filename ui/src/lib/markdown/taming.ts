@@ -19,6 +19,11 @@ export function visible(text: string): string {
     .replace(DIRECTIONS, (found) => `⟦U+${found.charCodeAt(0).toString(16).toUpperCase()}⟧`);
 }
 
+/** Says whether a text holds what shows nothing, or changes the order of what is shown. */
+export function isHidden(text: string): boolean {
+  return visible(text) !== text;
+}
+
 /** Ends the nesting of a line behind its marks, because a parser would call itself once for each. */
 function shallow(line: string): string {
   let place = 0;
