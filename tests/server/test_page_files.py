@@ -117,6 +117,8 @@ async def test_below_a_prefix_the_page_finds_its_root_and_the_guard_stays() -> N
         async with httpx2.AsyncClient(base_url=url) as client:
             assert '<base href="/tools/stretto/">' in (await client.get("/tools/stretto/runs/abc")).text
             assert (await client.get("/tools/stretto/api/workflows")).status_code == 401
+            for path in ("healthz", "api/session", "openapi.json"):
+                assert (await client.get(f"/tools/stretto/{path}")).status_code == 200, path
 
 
 def test_whatever_is_no_page_is_guarded_unless_it_is_named() -> None:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stretto.configuring.settings import ServerTable
 from stretto.core.errors import DefinitionError
 from stretto.server.envelope import Envelope
-from stretto.server.page import is_of_the_page
+from stretto.server.page import is_of_the_page, path_of
 from stretto.server.problems import Problem, problem_answer
 from stretto.server.request_ids import HEADER
 from stretto.server.safety_rates import Rates
@@ -134,7 +134,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 401, 413, 415, 429 or 503, or hands the request on."""
-        if scope["type"] != "http" or scope["path"] in HEALTH:
+        if scope["type"] != "http" or path_of(scope) in HEALTH:
             await self._app(scope, receive, send)
             return
         headers, client = Headers(scope=scope), client_of(scope)
@@ -238,8 +238,8 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
 
 
 def _is_open(scope: Scope) -> bool:
-    """Says whether anybody may ask this; the page is read only, and its paths are those that the router compares."""
-    path = str(scope["path"])
+    """Says whether anybody may ask this; the page is read only. The paths are those that the router compares."""
+    path = path_of(scope)
     if path in OPEN or path.startswith(OPEN_FOLDER):
         return True
     return scope["method"] in ("GET", "HEAD") and is_of_the_page(scope)
