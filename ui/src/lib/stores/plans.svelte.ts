@@ -31,8 +31,8 @@ export class Plans {
         api.GET('/api/runs/{run_id}/plan', { params: { path: { run_id: this.runId } } }),
       );
       if (asked !== this.#asked) return;
-      // plans are only ever added: as many are the same ones, and nobody has to draw them again
-      if (found.length !== this.items.length) this.items = found;
+      // the same plans need not be drawn again; one that is known gets its paths as its steps begin
+      if (JSON.stringify(found) !== JSON.stringify(this.items)) this.items = found;
       this.error = null;
     } catch (error) {
       if (asked === this.#asked) this.error = error;
