@@ -75,7 +75,13 @@ def agents_of(lines: Sequence[Line]) -> list[AgentItem]:
 
 
 async def events(house: House, run_id: str, since: int, kinds: Sequence[EventKind], limit: int) -> list[EventItem]:
-    """Returns events of a run from a place in its log on, values cut; raises ``RunNotFound``."""
+    """Returns events of a run from a place in its log on, values cut; raises ``RunNotFound``.
+
+    Of a run that this server carries out, everything that was told of it by now is among them.
+    """
+    run = house.executions.run(run_id)
+    if run is not None and not run.ended.is_set():
+        await run.state.log.flushed()
     lines = await house.store.lines(run_id, since, full=False, kinds=kinds or None, limit=limit)
     return await apart(lambda: [event_of(sendable(line)) for line in lines])
 
