@@ -1,5 +1,6 @@
 /** The runs that a filter finds, newest first: loaded as far as somebody scrolls, kept up to date as they change. */
 import { api, call } from '$lib/api';
+import { clock } from '$lib/live/clock';
 import { live } from '$lib/live/live';
 import { askedOf, type RunFilter } from '$lib/runs/filters';
 import { endedSince, merged } from '$lib/runs/order';
@@ -99,7 +100,7 @@ export class Runs {
   }
 
   #page(offset: number, limit: number) {
-    const given = Object.entries(askedOf(this.filter, Date.now())).filter(([, value]) => value !== null);
+    const given = Object.entries(askedOf(this.filter, clock.now())).filter(([, value]) => value !== null);
     return call(api.GET('/api/runs', { params: { query: { ...Object.fromEntries(given), limit, offset } } }));
   }
 }

@@ -1,4 +1,5 @@
 /** How workflows are listed: what runs first, what has just ended next, then all others, newest first. */
+import { clock } from '$lib/live/clock';
 import type { Workflow } from '$types/workflow';
 
 export type SectionName = 'running' | 'fresh' | 'rest';
@@ -69,7 +70,7 @@ export function endedElsewhere(
   looked: ReadonlyMap<string, number>,
   opened: number,
   shown: string | null,
-  now = Date.now(),
+  now = clock.now(),
 ): Set<string> {
   const found = new Set<string>();
   for (const { workflowId, status, ended } of standing) {
