@@ -66,7 +66,6 @@ export const settingsWords = area(
     previewName: 'Weekly report',
     previewDone: 'Completed',
     previewRuns: 'Running',
-    previewWaits: 'Needs approval',
     keyboard: 'Keyboard',
     singleKeys: 'Single letters are shortcuts',
     singleKeysText:
@@ -92,6 +91,8 @@ export const settingsWords = area(
     sample: (date: string, number: string) => `${date} · ${number}`,
     sampleLabel: 'Dates and numbers',
 
+    session: 'This browser',
+    sessionText: 'It was let in with the server’s token. After signing out, the page asks for it again.',
     serverText:
       'How many run at once, how long things are kept, what a run may spend, and where every value comes from.',
     limits: 'Limits',
@@ -196,7 +197,6 @@ export const settingsWords = area(
     previewName: 'Rapport de la semaine',
     previewDone: 'Terminé',
     previewRuns: 'En cours',
-    previewWaits: 'À approuver',
     keyboard: 'Clavier',
     singleKeys: 'Les lettres seules sont des raccourcis',
     singleKeysText:
@@ -222,6 +222,8 @@ export const settingsWords = area(
     sample: (date: string, number: string) => `${date} · ${number}`,
     sampleLabel: 'Dates et nombres',
 
+    session: 'Ce navigateur',
+    sessionText: 'Il est entré avec le jeton du serveur. Une fois déconnecté, la page le redemande.',
     serverText:
       'Combien d’exécutions à la fois, combien de temps tout est gardé, ce qu’une exécution peut dépenser, et d’où vient chaque valeur.',
     limits: 'Limites',

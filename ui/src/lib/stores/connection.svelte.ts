@@ -8,6 +8,8 @@ class Connection {
   tabs = $state(1);
   /** When it is tried again (Unix milliseconds of this browser); null unless it waits for that. */
   retryAt = $state<number | null>(null);
+  #refused = false;
+  #letIn = new Set<() => void>();
 
   constructor() {
     live.onLink((told) => this.#take(told));
@@ -18,10 +20,20 @@ class Connection {
     live.retry();
   }
 
+  /** Calls a function when this browser is let in after it was refused, in whichever tab; returns how to stop. */
+  onLetIn(handler: () => void): () => void {
+    this.#letIn.add(handler);
+    return () => this.#letIn.delete(handler);
+  }
+
   #take(told: LinkTold): void {
     this.state = told.state;
     this.tabs = told.tabs;
     this.retryAt = told.retryAt;
+    if (told.state === 'unauthorized') this.#refused = true;
+    if (told.state !== 'connected' || !this.#refused) return;
+    this.#refused = false;
+    for (const handler of this.#letIn) handler();
   }
 }
 
