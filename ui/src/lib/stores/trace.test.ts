@@ -1,7 +1,7 @@
 /** That a run's trace is loaded once for all who look, follows what is told, and is loaded anew when it must be. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '$lib/api';
-import { span } from '$lib/timeline/made';
+import { span } from '$lib/timeline/testing/made';
 import type { SpanUpdate, Timeline, TimelineSpan } from '$types/trace';
 import { openTrace, type Trace } from './trace.svelte';
 

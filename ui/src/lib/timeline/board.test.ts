@@ -4,7 +4,7 @@ import { router } from '$lib/router.svelte';
 import type { Trace } from '$lib/stores/trace.svelte';
 import type { TimelineSpan } from '$types/trace';
 import { Board } from './board.svelte';
-import { span } from './made';
+import { span } from './testing/made';
 import { rowPlace } from './tree';
 
 const SPANS = [
@@ -46,6 +46,21 @@ afterEach(() => {
 });
 
 describe('a board', () => {
+  it('follows the address when that changes elsewhere, and not its own writing', () => {
+    router.set({ t: '100-300' });
+    board.readAddress();
+    expect(board.isZoomed).toBe(true);
+    expect(board.follows).toBe(false);
+    board.zoom(2);
+    vi.runAllTimers();
+    const shown = board.view;
+    board.readAddress();
+    expect(board.view).toEqual(shown);
+    router.set({ t: null });
+    board.readAddress();
+    expect(board.isZoomed).toBe(false);
+  });
+
   it('shows everything first, with room for labels behind the end', () => {
     expect(shown()).toEqual(SPANS.map((each) => each.path));
     expect(board.view.from).toBe(0);

@@ -2,7 +2,7 @@
 /** That a tree which grows by updates is the one that is loaded at once. */
 import { describe, expect, it } from 'vitest';
 import { GrowingTree } from './growing';
-import { span } from './made';
+import { span } from './testing/made';
 
 const paths = (tree: GrowingTree) => tree.spans.map((each) => each.path);
 

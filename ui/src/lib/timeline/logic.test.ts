@@ -4,19 +4,18 @@ import { Axis, idleGaps, tickStep, tickText, ticks } from './axis';
 import { shapeOf, type Frame } from './bars';
 import { agentColour, figureOf, heaviest, kindColour, share, strength, sumsOf } from './figures';
 import { filterOf, found, isActive, lasted, readTime } from './filter';
-import { span } from './made';
+import { shortName } from '$lib/names';
+import { span } from './testing/made';
 import { CRITICAL, grid, knownGrid, loadsOf, rankColour, runs, stacks } from './minimap';
 import { literal, pythonCall } from './python';
 import {
   isClosed,
   labelOf,
-  offered,
   placesOf,
   mostAtOnce,
   revealed,
   rowAbove,
   rowPlace,
-  shortName,
   treeOf,
   turn,
   visibleRows,
@@ -330,18 +329,6 @@ describe('Python', () => {
     expect(pythonCall('2nd', null)).toBe('_2nd()');
     expect(pythonCall('read', { arguments: { path: 'a' }, call_id: 'c' })).toBe('read(path="a")');
     expect(pythonCall('long', { text: 'x'.repeat(100) })).toContain('(\n    text=');
-  });
-});
-
-describe('what a tool is called', () => {
-  it('is its own name, and beside it the server that offers it', () => {
-    expect(offered('mcp__filesystem__read_text_file')).toEqual({
-      name: 'read_text_file',
-      server: 'filesystem',
-    });
-    expect(offered('mcp__my_server__get__all')).toEqual({ name: 'get__all', server: 'my_server' });
-    expect(offered('query_users')).toEqual({ name: 'query_users', server: '' });
-    expect(offered('mcp__lonely')).toEqual({ name: 'mcp__lonely', server: '' });
   });
 });
 
