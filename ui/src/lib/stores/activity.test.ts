@@ -7,7 +7,7 @@ import * as all from './activity';
 import { backgroundWorkflowsStore } from './background';
 import { streamingStore } from './streaming';
 import { aChunk, aState } from './testing/rows';
-import { FakeServer } from './testing/server';
+import { FakeServer, settled } from './testing/server';
 
 const { activityStore: store } = all;
 const recorded = recordedLogs().find((each) => each.name === 'sub_agents') ?? recordedLogs()[0];
@@ -140,4 +140,18 @@ test('a word costs the same with 10,000 past events as with none, and wakes nobo
     `a word: ${taken[0]?.toFixed(4)} ms, with 10,000 past events ${taken[10_000]?.toFixed(4)} ms\n`,
   );
   expect(taken[10_000]).toBeLessThan(1);
+});
+
+test('rows that were asked for before an execution ended do not take the place of those after it', async () => {
+  let answer: (found: unknown) => void = () => {};
+  server.on('GET /api/workflows/*/state', () => new Promise((done) => (answer = done)));
+  const loading = store.loadHistorical('w');
+  await settled();
+  server.on('GET /api/workflows/*/state', () => state(3));
+  server.tell('workflow_complete', { workflow_id: 'w', run_id: 'old', seq: 1, ts: 1, status: 'completed' });
+  store.ended(state(3));
+  answer(state(1));
+  await loading;
+  await settled();
+  expect([get(all.historicalActivities).length, get(all.activitiesLoading)]).toEqual([3, false]);
 });

@@ -89,6 +89,8 @@ class ActivityStore {
     const tasks = new Set(state.tasks.map((each) => `task:${each.id}`));
     const known = get(history).filter((each) => !each.id.startsWith('task:') || tasks.has(each.id));
     history.set(merged(known, ofState(state)));
+    // what is on its way was asked for before the end
+    if (get(loading)) void this.loadHistorical(state.workflow.id).catch(() => {}); // what is shown stays
   }
 
   setFilter(chosen: ActivityFilter): void {

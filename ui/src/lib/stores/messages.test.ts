@@ -114,3 +114,19 @@ test('how the last execution ended is known', async () => {
   await store.load('w');
   expect(get(all.lastExecution)?.error).toBe('it broke');
 });
+
+test('rows that were asked for before an execution ended do not take the place of those after it', async () => {
+  let answer: (found: unknown) => void = () => {};
+  server.on('GET /api/workflows/*/state', () => new Promise((done) => (answer = done)));
+  const loading = store.load('w');
+  await settled();
+  const after = aState('w', { messages: [...rows, aMessage('q2', 'user', 'r2')] });
+  server.on('GET /api/workflows/*/state', () => after);
+  server.tell('workflow_complete', { workflow_id: 'w', run_id: 'r2', seq: 1, ts: 1, status: 'completed' });
+  store.ended('r2', after);
+  answer(aState('w', { messages: rows }));
+  await loading;
+  await settled();
+  expect(contents()).toEqual(['q1', 'a1', 'q2']);
+  expect(server.bodies('GET /api/workflows/*/state').length).toBe(2);
+});

@@ -83,6 +83,7 @@ function asked(execution: Execution): Message {
 
 class Messages {
   #asked = 0;
+  #loads = false;
   #opened = 0;
   #started = false;
   subscribe = shown.subscribe;
@@ -97,6 +98,7 @@ class Messages {
   /** Loads what was said in a workflow, and what of it waits. */
   async load(workflowId: string | null): Promise<void> {
     const number = ++this.#asked;
+    this.#loads = workflowId !== null;
     if (workflowId === null) {
       rows.set(NO_ROWS);
       return;
@@ -115,6 +117,8 @@ class Messages {
       await Promise.all([loadStates(workflowId, ['messages'], take), this.#loadOpen(workflowId)]);
     } catch (error) {
       if (number === this.#asked) rows.update((now) => ({ ...now, loading: false, error }));
+    } finally {
+      if (number === this.#asked) this.#loads = false;
     }
   }
 
@@ -125,6 +129,8 @@ class Messages {
     if (now.open.running?.run_id === runId) this.#change((open) => ({ ...open, running: null }));
     const before = now.rows.filter((each) => each.run_id !== runId);
     this.#set(state, together(before, state.messages));
+    // what is on its way was asked for before the end
+    if (this.#loads) void this.load(state.workflow.id);
   }
 
   /** Has a message executed, behind what waits; throws what the server refuses. */
@@ -166,6 +172,7 @@ class Messages {
 
   reset(): void {
     this.#asked++;
+    this.#loads = false;
     rows.set(NO_ROWS);
   }
 

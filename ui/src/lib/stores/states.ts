@@ -1,4 +1,4 @@
-/** What is known of workflows as the server's tables tell it: asked for once, however many want it at once. */
+/** What is known of workflows as the server's tables tell it: asked for once, however many want it. */
 import { api, call } from '$lib/api';
 import { live } from '$lib/live/live';
 import type { WorkflowFullState } from '$types/workflow';
@@ -8,6 +8,15 @@ export const FIRST_ROWS = 200;
 
 const asked = new Map<string, Promise<WorkflowFullState>>();
 
+// what was asked for before a change does not tell it: whoever loads after it asks anew
+live.on('workflow_complete', (told) => outdate(told.workflow_id));
+live.on('workflow_update', (told) => outdate(told.workflow_id));
+live.onReset(() => asked.clear());
+
+function outdate(workflowId: string): void {
+  for (const key of asked.keys()) if (key.startsWith(`${workflowId} `)) asked.delete(key);
+}
+
 /** Loads the last `limit` rows of each kind, all without it. */
 export function loadState(workflowId: string, limit?: number): Promise<WorkflowFullState> {
   const key = `${workflowId} ${limit ?? 'all'}`;
@@ -16,7 +25,9 @@ export function loadState(workflowId: string, limit?: number): Promise<WorkflowF
   const params = { path: { workflow_id: workflowId }, query: { limit } };
   const found = live.ready
     .then(() => call(api.GET('/api/workflows/{workflow_id}/state', { params })))
-    .finally(() => asked.delete(key));
+    .finally(() => {
+      if (asked.get(key) === found) asked.delete(key);
+    });
   asked.set(key, found);
   return found;
 }
