@@ -102,3 +102,52 @@ test('only the last workflows that are over keep what they said', () => {
   expect(store.state('w29').content).toBe('');
   expect(store.status('unknown')).toBe('idle');
 });
+
+test('what is told while the queue is asked for counts more than the answer', async () => {
+  update('running', 'r');
+  let answer: (found: unknown) => void = () => {};
+  server.on('GET /api/queue', () => new Promise((done) => (answer = done)));
+  const loading = store.load();
+  await settled();
+  update('queued', 's');
+  update('running', 'q', 'v');
+  server.tell('workflow_complete', { workflow_id: 'w', run_id: 'r', seq: 4, ts: 5, status: 'completed' });
+  answer([anExecution('r', { status: 'running' }), anExecution('old', { workflow_id: 'u' })]);
+  await loading;
+  expect(all().get('w')).toMatchObject({ status: 'completed', queued: 1 });
+  expect(all().get('v')?.status).toBe('running');
+  expect(all().get('u')?.queued).toBe(1);
+  server.on('GET /api/queue', () => []);
+  await store.load();
+  expect([all().get('w')?.queued, all().has('u'), all().has('v')]).toEqual([0, false, false]);
+});
+
+test('of a run that goes on after an interruption, what was told before is read', async () => {
+  const sent = `event: workflow_stream\ndata: ${JSON.stringify(aChunk(1, 'token', { content: 'So ' }))}\n\n`;
+  server.on('GET /api/workflows/*/events', () => new Response(sent));
+  update('queued');
+  update('running');
+  server.tell('workflow_stream', aChunk(2, 'token', { content: 'it is.' }));
+  await store.restore('w', { run_id: 'r', ordinal: 1 });
+  expect(store.state('w').content).toBe('So ');
+  server.tell('workflow_stream', aChunk(2, 'token', { content: 'it is.' }));
+  expect(store.state('w').content).toBe('So it is.');
+  await store.restore('w', { run_id: 'r', ordinal: 1 });
+  expect(server.bodies('GET /api/workflows/*/events').length).toBe(1);
+  server.on('GET /api/queue', () => [anExecution('r', { status: 'running' })]);
+  server.tell('stream_reset', { reason: 'unknown' });
+  await store.restore('w', { run_id: 'r', ordinal: 1 });
+  expect(server.bodies('GET /api/workflows/*/events').length).toBe(2);
+});
+
+test('what has just ended is still to be read, however many have ended after it began', () => {
+  const ids = (number: number) => ({ workflow_id: `w${number}`, run_id: `r${number}` });
+  for (let number = 0; number < 30; number++)
+    server.tell('workflow_stream', aChunk(1, 'token', { ...ids(number), content: 'text' }));
+  for (let number = 29; number >= 0; number--) {
+    const told = { ...ids(number), seq: 2, ts: 100 - number, status: 'completed', error: null };
+    server.tell('workflow_complete', told);
+    expect(store.state(`w${number}`).content).toBe('text');
+  }
+  expect([store.state('w29').content, store.state('w0').content]).toEqual(['', 'text']);
+});

@@ -73,6 +73,10 @@ class Background {
   readonly #ends = new Set<EndWatcher>();
   readonly #frames = new Frames(() => this.#show());
   #started = false;
+  #asked = 0;
+  #resets = 0;
+  /** What was told of runs since the queue was asked for: whether each runs. */
+  #told: Map<string, boolean> | null = null;
   subscribe = this.#shown.subscribe;
 
   /** Begins to listen, once, and asks what runs and waits. */
@@ -99,15 +103,26 @@ class Background {
 
   /** Asks what runs and what waits; after a reset what was told so far is void. */
   async load(reset = false): Promise<void> {
+    const asked = ++this.#asked;
+    const told = (this.#told = new Map<string, boolean>());
+    if (reset) {
+      this.#resets++;
+      for (const entry of this.#entries.values()) entry.whole = false;
+    }
     const queue = await call(api.GET('/api/queue')).catch(() => null);
+    if (asked !== this.#asked) return;
+    this.#told = null;
     if (!queue) return;
     const here = new Set(queue.map((each) => each.workflow_id));
     for (const entry of this.#entries.values()) {
-      entry.queue.clear();
-      if (reset) entry.whole = false;
-      if (!here.has(entry.workflowId) && isLive(entry.status)) this.#settle(entry);
+      for (const id of entry.queue) if (!told.has(id)) entry.queue.delete(id);
+      if (!here.has(entry.workflowId) && isLive(entry.status) && !told.has(entry.runId)) this.#settle(entry);
     }
-    for (const each of queue) this.#known(each);
+    for (const each of queue)
+      if (each.status === 'queued' ? !told.has(each.run_id) : told.get(each.run_id) !== false)
+        this.#known(each);
+    for (const entry of this.#entries.values())
+      if (entry.status === 'queued' && !entry.queue.size) entry.status = 'idle';
     this.#frames.ask();
   }
 
@@ -133,7 +148,8 @@ class Background {
       return;
     }
     const told = data as Partial<WorkflowComplete>;
-    if (told.run_id !== entry.fold.runId) entry.whole = told.seq === 1;
+    if (told.run_id !== entry.fold.runId || !entry.fold.seq) entry.whole = told.seq === 1;
+    if (told.run_id) this.#told?.set(told.run_id, name !== 'workflow_complete');
     const changed = entry.fold.take(name, data);
     if (!changed) return;
     this.#follow(entry, name, data);
@@ -151,6 +167,7 @@ class Background {
     if (told.task_id) this.#changed(entry, entry.fold.retask(told.task_id, told.status, told.task_status));
     if (!told.run_id) return;
     entry.queue.delete(told.run_id);
+    this.#told?.set(told.run_id, told.status === 'running');
     if (told.status === 'queued') entry.queue.add(told.run_id);
     else if (told.status === 'running') this.#runs(entry, told.run_id);
     else if (told.status === 'interrupted' && (entry.runId === told.run_id || !isLive(entry.status))) {
@@ -185,17 +202,19 @@ class Background {
     if (!isLive(entry.status) || !entry.ordinal || entry.held) return;
     if (entry.whole && entry.fold.runId === entry.runId) return;
     const fold = new StreamFold(workflowId);
+    const resets = this.#resets;
     entry.held = [];
     try {
       await replay(workflowId, entry.ordinal, (name, data) => fold.take(name, data));
       entry.fold = fold;
-      entry.whole = true;
+      entry.whole = resets === this.#resets;
     } finally {
       const held = entry.held;
       entry.held = null;
       for (const [name, data] of held) this.take(name, data as { workflow_id: string });
       this.#changed(entry, EVERYTHING);
     }
+    if (resets !== this.#resets) await this.restore(workflowId);
   }
 
   /** Forgets everything. */
@@ -244,7 +263,7 @@ class Background {
     entry.started = null;
     if (entry.fold.runId !== runId) {
       entry.fold.begin(runId);
-      entry.whole = ordinal === 0; // of one that began a moment ago everything is still to come
+      entry.whole = false; // its first event says whether everything is still to come
       this.#changed(entry, EVERYTHING);
     }
   }
@@ -266,7 +285,7 @@ class Background {
     entry.status = told.status;
     entry.error = told.error;
     entry.ended = told.ts ? told.ts * 1000 : null;
-    this.#tidy();
+    this.#tidy(entry);
     for (const watcher of [...this.#ends]) watcher(told);
   }
 
@@ -277,9 +296,12 @@ class Background {
     this.#changed(entry, EVERYTHING);
   }
 
-  #tidy(): void {
-    const over = [...this.#entries.values()].filter((each) => !isLive(each.status) && each.fold.runId);
-    for (const entry of over.slice(0, Math.max(0, over.length - KEPT))) {
+  /** Forgets what those said that ended first; what has just ended is still to be read. */
+  #tidy(told: Entry): void {
+    const over = [...this.#entries.values()]
+      .filter((each) => each !== told && !isLive(each.status) && each.fold.runId)
+      .sort((one, other) => (one.ended ?? 0) - (other.ended ?? 0));
+    for (const entry of over.slice(0, Math.max(0, over.length + 1 - KEPT))) {
       entry.fold = new StreamFold(entry.workflowId);
       entry.whole = false;
     }
