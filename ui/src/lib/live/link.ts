@@ -1,6 +1,6 @@
 /** How a tab is connected: through the worker that all tabs share; without one, through the tab that holds a lock. */
 import { Ports, sizeOf, type TabPort } from './ports';
-import type { Said, Told } from './told';
+import { RESET, type Said, type Told } from './told';
 
 /** A tab's end of the connection. */
 export interface Link {
@@ -65,7 +65,7 @@ function shared(root: string, take: Take): Link {
   addEventListener('pageshow', (event) => {
     if (!event.persisted) return;
     void join(root, (said) => link.say(said));
-    take({ kind: 'events', events: [['stream_reset', '{"reason":"away"}', '']] });
+    take({ kind: 'events', events: [[RESET, '{"reason":"away"}', '']] });
   });
   return { say: (said) => link.say(said), close: () => link.close() };
 }
@@ -91,9 +91,20 @@ function led(root: string, take: Take): Link {
   const channel = new BroadcastChannel(`stretto.live ${root}`);
   let leader: Link | null = null;
   let last: Told | null = null;
-  channel.onmessage = (message: MessageEvent<{ told?: Told; said?: Said }>) => {
-    const { told, said } = message.data;
-    if (told && !leader) take(told);
+  let heard = false;
+  let lost = false;
+  /** Takes what is told; what was told between two leaders is lost. */
+  const hear = (told: Told) => {
+    heard = true;
+    take(told);
+    if (!lost || told.kind !== 'link' || told.state !== 'connected') return;
+    lost = false;
+    take({ kind: 'events', events: [[RESET, '{"reason":"leader"}', '']] });
+  };
+  channel.onmessage = (message: MessageEvent<{ told?: Told; said?: Said; led?: true }>) => {
+    const { told, said, led: changed } = message.data;
+    if (changed) lost = heard;
+    if (told && !leader) hear(told);
     if (!said || !leader) return;
     if (said.kind === 'hello' && last) channel.postMessage({ told: last });
     else leader.say(said);
@@ -101,13 +112,13 @@ function led(root: string, take: Take): Link {
   channel.postMessage({ said: { kind: 'hello', root, lock: null } satisfies Said });
   const end = new AbortController();
   const lead = () => {
+    lost = heard;
+    channel.postMessage({ led: true });
     leader = alone(root, (told) => {
       if (told.kind === 'link') last = told;
-      take(told);
+      hear(told);
       channel.postMessage({ told });
     });
-    // what was told between two leaders is lost
-    take({ kind: 'events', events: [['stream_reset', '{"reason":"leader"}', '']] });
     return new Promise<void>((free) => end.signal.addEventListener('abort', () => free()));
   };
   void navigator.locks.request(`stretto.leader ${root}`, { signal: end.signal }, lead).catch(() => {});
