@@ -158,3 +158,11 @@ test('what is stopped stays so', async () => {
   await vi.advanceTimersByTimeAsync(60_000);
   expect(Stream.all.length).toBe(1);
 });
+
+test('a network that is back opens it anew, also where the old stream seems to stand', () => {
+  last().onopen?.();
+  const before = last();
+  globalThis.dispatchEvent?.(new Event('online'));
+  if (last() === before) source.renew();
+  expect([before.closed, last() === before]).toEqual([true, false]);
+});

@@ -41,6 +41,7 @@ export class Source {
   #watch: ReturnType<typeof setInterval> | undefined;
   #looked = 0;
   #ended = false;
+  readonly #online = () => this.renew();
 
   constructor(
     private readonly root: string,
@@ -53,6 +54,7 @@ export class Source {
   start(): void {
     this.#looked = this.around.now();
     this.#watch = setInterval(() => this.#awake(), LOOK);
+    globalThis.addEventListener?.('online', this.#online);
     this.#open();
   }
 
@@ -61,6 +63,7 @@ export class Source {
     this.#ended = true;
     clearTimeout(this.#timer);
     clearInterval(this.#watch);
+    globalThis.removeEventListener?.('online', this.#online);
     this.#close();
   }
 
