@@ -127,7 +127,13 @@ class Live {
   #tell(name: string, text: string, id: string): void {
     const handlers = this.#handlers.get(name);
     if (!handlers?.size) return;
-    const data: unknown = JSON.parse(text);
+    let data: unknown;
+    try {
+      data = JSON.parse(text);
+    } catch (error) {
+      reportError(error); // what comes behind it is still heard
+      return;
+    }
     if (typeof data === 'object' && data !== null && 'ts' in data && typeof data.ts === 'number')
       clock.seen(data.ts * 1000);
     for (const handler of [...handlers]) guarded(() => handler(data as never, id));

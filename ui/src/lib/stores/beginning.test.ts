@@ -154,3 +154,20 @@ test('a listener that fails keeps no other from hearing', () => {
   expect(heard).toEqual(['r']);
   expect(reported).toHaveBeenCalledWith(new Error('mine'));
 });
+
+test('an event that is not to be read keeps none behind it from being heard', () => {
+  const heard: string[] = [];
+  const reported = vi.fn();
+  vi.stubGlobal('reportError', reported);
+  const stop = live.on('run_update', (told) => heard.push(told.run_id));
+  live.take({
+    kind: 'events',
+    events: [
+      ['run_update', '{"run_id": ', '1'],
+      ['run_update', '{"run_id": "s"}', '2'],
+    ],
+  });
+  stop();
+  expect(heard).toEqual(['s']);
+  expect(reported).toHaveBeenCalledOnce();
+});
