@@ -25,7 +25,10 @@ class Toasts {
   ): number {
     const id = this.#next++;
     const stays = more.stays ?? (kind === 'waiting' ? 0 : kind === 'error' ? 8000 : 5000);
-    this.shown = [...this.shown.filter((each) => each.text !== text), { id, kind, text, ...more, stays }];
+    const isAgain = (each: Toast) =>
+      each.kind !== 'waiting' && each.kind === kind && each.text === text && each.href === more.href;
+    for (const each of this.shown) if (isAgain(each)) this.close(each.id);
+    this.shown = [...this.shown, { id, kind, text, ...more, stays }];
     while (this.shown.length > MOST) {
       const oldest = this.shown.find((each) => each.stays > 0) ?? this.shown[0];
       if (oldest) this.close(oldest.id);
