@@ -141,6 +141,17 @@ describe('what is done elsewhere', () => {
     expect(names()).toEqual([]);
   });
 
+  test('does not bring one back that was deleted while it was loaded', async () => {
+    let go: () => void = () => {};
+    server.on('GET /api/workflows/*', () => new Promise((done) => (go = () => done(known[0]))));
+    told('a', 'renamed');
+    await gathered();
+    told('a', 'deleted');
+    go();
+    await settled();
+    expect(names()).toEqual(['Beta']);
+  });
+
   test('while the list is loaded is not lost', async () => {
     let go: () => void = () => {};
     server.on('GET /api/workflows', () => new Promise((done) => (go = () => done(paged(known)))));

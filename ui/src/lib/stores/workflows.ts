@@ -46,6 +46,8 @@ class Workflows {
   /** What changed while the list was being loaded: a workflow, or null for one that is gone. */
   #meanwhile: Map<string, Workflow | null> | null = null;
   #stale = new Map<string, ReturnType<typeof setTimeout>>();
+  /** Those that are gone: an answer that was on its way then does not bring them back. */
+  #deleted = new Set<string>();
   subscribe = state.subscribe;
 
   /** Begins to listen, once: what another tab or program does with workflows is shown here, too. */
@@ -66,6 +68,7 @@ class Workflows {
       await live.ready;
       const found = new Map((await WorkflowService.loadAll()).map((each) => [each.id, each]));
       if (asked !== this.#asked) return;
+      for (const id of this.#deleted) found.delete(id);
       for (const [id, workflow] of this.#meanwhile ?? [])
         if (workflow) found.set(id, workflow);
         else found.delete(id);
@@ -105,6 +108,7 @@ class Workflows {
 
   reset(): void {
     this.#asked++;
+    this.#deleted.clear();
     state.set(NOTHING);
   }
 
@@ -137,6 +141,7 @@ class Workflows {
 
   /** Puts a workflow into the list, or in the place of what was known of it. */
   upsert(workflow: Workflow): void {
+    if (this.#deleted.has(workflow.id)) return;
     this.#meanwhile?.set(workflow.id, workflow);
     state.update((now) => ({ ...now, ...ordered(new Map(now.known).set(workflow.id, workflow)) }));
   }
@@ -147,6 +152,7 @@ class Workflows {
       this.#gone(id);
       return;
     }
+    if (status === 'created') this.#deleted.delete(id);
     const known = get(state).known.get(id);
     if (known && status === 'running' && known.status !== 'running')
       this.upsert({ ...known, status: 'running' });
@@ -176,6 +182,9 @@ class Workflows {
   }
 
   #gone(id: string): void {
+    this.#deleted.add(id);
+    clearTimeout(this.#stale.get(id));
+    this.#stale.delete(id);
     this.#meanwhile?.set(id, null);
     const now = get(state);
     if (!now.known.has(id)) return;
