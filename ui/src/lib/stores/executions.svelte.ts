@@ -13,6 +13,10 @@ export class Executions {
   error = $state.raw<unknown>(null);
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** How many answers are on their way, and whether one more is wanted after them. */
+  #under = 0;
+  #again = false;
+  #closed = false;
   readonly #stops: (() => void)[];
 
   constructor(readonly workflowId: string) {
@@ -36,6 +40,7 @@ export class Executions {
   /** Loads them anew. */
   async load(): Promise<void> {
     const asked = ++this.#asked;
+    this.#under++;
     try {
       const found = await allOf(this.workflowId);
       if (asked !== this.#asked) return;
@@ -44,11 +49,15 @@ export class Executions {
     } catch (error) {
       if (asked !== this.#asked) return;
       this.error = error;
+    } finally {
+      this.#under--;
+      if (this.#again && !this.#under) this.#soon();
     }
     this.loading = false;
   }
 
   close(): void {
+    this.#closed = true;
     this.#asked++;
     if (this.#timer) clearTimeout(this.#timer);
     for (const stop of this.#stops) stop();
@@ -58,9 +67,17 @@ export class Executions {
     if (workflow_id !== this.workflowId) return;
     if (run_id && isStatus(status))
       this.list = this.list.map((each) => (each.run_id === run_id ? { ...each, status } : each));
+    this.#soon();
+  }
+
+  /** Loads in a moment; while an answer is on its way, after it: otherwise a busy server would never be heard. */
+  #soon(): void {
+    this.#again = this.#under > 0;
+    if (this.#again || this.#closed) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      void this.load();
+      if (this.#under) this.#again = true;
+      else void this.load();
     }, SOON);
   }
 }

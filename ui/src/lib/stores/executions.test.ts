@@ -2,12 +2,13 @@
 import { expect, test, vi } from 'vitest';
 import type { Execution } from '$types/workflow';
 
-const answers = vi.hoisted(() => ({ all: [] as unknown[], asked: 0 }));
-vi.stubGlobal('fetch', (request: Request) => {
+const answers = vi.hoisted(() => ({ all: [] as unknown[], asked: 0, hold: Promise.resolve() }));
+vi.stubGlobal('fetch', async (request: Request) => {
   answers.asked++;
+  await answers.hold;
   const query = new URL(request.url).searchParams;
   const from = Number(query.get('offset'));
-  return Promise.resolve(Response.json(answers.all.slice(from, from + Number(query.get('limit')))));
+  return Response.json(answers.all.slice(from, from + Number(query.get('limit'))));
 });
 const { live } = await import('$lib/live/live');
 const { Executions } = await import('./executions.svelte');
@@ -73,4 +74,25 @@ test('a change is shown at once, and loaded a moment later, once for many', asyn
   executions.close();
   tell({ workflow_id: 'w', run_id: 'r2', status: 'completed' });
   expect(executions.of('r2')?.status).toBe('running');
+});
+
+test('an answer that is slow is shown although more is told meanwhile, and asked for once more after it', async () => {
+  answers.all = [execution(1, 'running')];
+  const executions = new Executions('w');
+  await vi.waitFor(() => expect(executions.loading).toBe(false));
+  const before = answers.asked;
+  let go: () => void = () => {};
+  answers.hold = new Promise((done) => (go = done));
+  answers.all = [execution(1), execution(2, 'running')];
+  tell({ workflow_id: 'w', run_id: 'r2', status: 'running' });
+  await vi.waitFor(() => expect(answers.asked).toBe(before + 1));
+  for (let time = 0; time < 5; time++) {
+    tell({ workflow_id: 'w', run_id: 'r2', status: 'running' });
+    await new Promise((done) => setTimeout(done, 30));
+  }
+  expect(answers.asked).toBe(before + 1);
+  go();
+  await vi.waitFor(() => expect(executions.shown?.run_id).toBe('r2'));
+  await vi.waitFor(() => expect(answers.asked).toBe(before + 2));
+  executions.close();
 });

@@ -22,6 +22,10 @@ export class Runs {
   told = $state(Date.now());
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** How many answers are on their way, and whether one more is wanted after them. */
+  #under = 0;
+  #again = false;
+  #closed = false;
   readonly #stops: (() => void)[];
 
   constructor(
@@ -46,6 +50,7 @@ export class Runs {
   /** Loads what is shown anew, as far as one answer holds. */
   async load(): Promise<void> {
     const asked = ++this.#asked;
+    this.#under++;
     try {
       const limit = Math.min(Math.max(this.list.length, PAGE), MOST);
       const page = await this.#page(0, limit);
@@ -65,6 +70,9 @@ export class Runs {
     } catch (error) {
       if (asked !== this.#asked) return;
       this.error = error;
+    } finally {
+      this.#under--;
+      if (this.#again && !this.#under) this.#soon();
     }
     this.loading = false;
   }
@@ -87,15 +95,20 @@ export class Runs {
   }
 
   close(): void {
+    this.#closed = true;
     this.#asked++;
     clearTimeout(this.#timer);
     for (const stop of this.#stops) stop();
   }
 
+  /** Loads in a moment; while an answer is on its way, after it: otherwise a busy server would never be heard. */
   #soon(): void {
+    this.#again = this.#under > 0;
+    if (this.#again || this.#closed) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      void this.load();
+      if (this.#under) this.#again = true;
+      else void this.load();
     }, SOON);
   }
 
