@@ -69,6 +69,21 @@ describe('the stream', () => {
     ]);
   });
 
+  test('tells what stays until a list holds it or it is decided, however often they are loaded', async () => {
+    server.tell('validation_required', required('v3'));
+    await store.load();
+    await store.load();
+    expect(ids()[0]).toEqual(['v1', 'v2', 'v3']);
+    server.tell('validation_response', { ...aChunk(3, 'error'), validation_id: 'v1' });
+    await store.load();
+    expect(ids()[0]).toEqual(['v2', 'v3']);
+    server.on('GET /api/validations', () => paged([row('v3')]));
+    await store.load();
+    server.on('GET /api/validations', () => paged([]));
+    await store.load();
+    expect(ids()[0]).toEqual([]);
+  });
+
   test('brings what waits at once, with what it tells of it', () => {
     server.tell('validation_required', required('v3'));
     server.tell('workflow_stream', asks('q2'));

@@ -50,9 +50,9 @@ class Validations {
   #asked = 0;
   #started = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** What was decided while the lists were loaded: it is not shown again. */
+  /** What was decided, until a list holds it no more: rows are written a moment later. */
   #decided = new Set<string>();
-  /** What was told since a list was asked for. */
+  /** What was told, until a list holds it or it is decided. */
   #told = new Set<string>();
   subscribe = state.subscribe;
 
@@ -67,16 +67,19 @@ class Validations {
     live.on('workflow_update', (told) => {
       if (told.status === 'deleted') this.#over((each) => each.workflow_id === told.workflow_id);
     });
-    live.onReset(() => void this.load());
+    live.onReset(() => {
+      this.#decided.clear();
+      this.#told.clear();
+      void this.load();
+    });
     void this.load();
   }
 
   /** Loads what waits; what went wrong is in the state. */
   async load(): Promise<void> {
     const asked = ++this.#asked;
-    this.#decided.clear();
-    this.#told.clear();
     state.update((now) => ({ ...now, loading: true }));
+    const decided = [...this.#decided];
     try {
       await live.ready;
       const query = { status: ['pending'] as ['pending'], limit: MOST };
@@ -91,9 +94,14 @@ class Validations {
         ...items.filter((each) => !this.#decided.has(each.id)).reverse(),
         ...before.filter((each) => this.#told.has(each.id) && !items.some((item) => item.id === each.id)),
       ];
+      const pending = open(calls.items, now.pending);
+      const asks = open(questions.items, now.questions);
+      const found = new Set([...calls.items, ...questions.items].map((each) => each.id));
+      for (const id of decided) if (!found.has(id)) this.#decided.delete(id);
+      for (const id of found) this.#told.delete(id);
       const beyond = calls.total + questions.total - calls.items.length - questions.items.length;
       const more = { beyond, loading: false, loaded: true, error: null };
-      this.#set(open(calls.items, now.pending), open(questions.items, now.questions), more);
+      this.#set(pending, asks, more);
     } catch (error) {
       if (asked === this.#asked) state.update((now) => ({ ...now, loading: false, error }));
     }
@@ -159,6 +167,8 @@ class Validations {
   reset(): void {
     this.#asked++;
     clearTimeout(this.#timer);
+    this.#decided.clear();
+    this.#told.clear();
     state.set(NOTHING);
   }
 
