@@ -94,7 +94,7 @@ describe('what the stream tells', () => {
     expect(get(streaming.streamRunId)).toBe('s');
     await store.attach('w');
     expect(get(streaming.streamContent)).toBe('mine');
-    expect(get(streaming.streamStarted)).toBe(1_790_000_000_100);
+    expect(get(store).started).toBe(1_790_000_000_100);
     expect(get(running).length).toBe(0); // it is shown at the next frame
     background.flushSync();
     expect(get(running).map((each) => each.workflowId)).toEqual(['w', 'v']);
@@ -143,7 +143,7 @@ describe('what the stream tells', () => {
     expect(names(get(streaming.pendingTasks))).toEqual(['pending']);
     expect(names(get(streaming.runningTasks))).toEqual(['in_progress']);
     expect(names(get(streaming.completedTasks))).toEqual(['completed']);
-    expect(get(streaming.streamWaiting)).toMatchObject([{ kind: 'question', id: 'q' }]);
+    expect(get(store).waiting).toMatchObject([{ kind: 'question', id: 'q' }]);
   });
 
   test('can be shown as it was found', () => {

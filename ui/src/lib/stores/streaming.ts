@@ -27,6 +27,7 @@ interface Flags {
   runId: string;
   status: 'idle' | 'running' | 'cancelling' | 'completed' | 'error' | 'cancelled';
   error: string | null;
+  /** When the execution began (Unix milliseconds by the server's clock); 0 while nothing has. */
   started: number;
 }
 
@@ -47,6 +48,7 @@ export interface StreamingState extends Words, Flags {
   reasoning: ReasoningStep[];
   agents: ActiveSubAgent[];
   tasks: ActiveTask[];
+  /** The calls and questions of the execution that wait for somebody. */
   waiting: Waiting[];
 }
 
@@ -270,8 +272,6 @@ export const isCompleted = derived(flags, ({ status }) => status === 'completed'
 export const streamError = derived(flags, ({ error }) => error);
 /** The run whose events are shown, empty while there is none. */
 export const streamRunId = derived(flags, ({ runId }) => runId);
-/** When the execution began (Unix milliseconds by the server's clock); 0 while nothing has. */
-export const streamStarted = derived(flags, ({ started }) => started);
 export const streamContent = derived(words, ({ content }) => content);
 /** How many tokens came of the workflow's own agent, about. */
 export const tokensReceived = derived(words, ({ tokens }) => tokens);
@@ -286,5 +286,3 @@ export const activeTasks: Readable<ActiveTask[]> = { subscribe: tasks.subscribe 
 export const pendingTasks = derived(tasks, (all) => all.filter((each) => each.status === 'pending'));
 export const runningTasks = derived(tasks, (all) => all.filter((each) => each.status === 'in_progress'));
 export const completedTasks = derived(tasks, (all) => all.filter((each) => each.status === 'completed'));
-/** The calls and questions of the execution that wait for somebody. */
-export const streamWaiting: Readable<Waiting[]> = { subscribe: waiting.subscribe };
