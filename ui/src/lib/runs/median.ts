@@ -1,10 +1,11 @@
 /** How long runs of a name usually take: the median of the last twenty that completed. */
 import { api, call } from '$lib/api';
-import { SvelteMap, SvelteSet } from 'svelte/reactivity';
+import { SvelteMap } from 'svelte/reactivity';
 import type { RunItem } from '$types/api';
 
 const LAST = 20;
-const MOST_NAMES = 30;
+/** How many are asked for at once. */
+const AT_ONCE = 4;
 
 /** Returns the middle of the numbers, null of none. */
 export function medianOf(values: readonly number[]): number | null {
@@ -33,7 +34,9 @@ export function barOf(seconds: number, median: number | null): Bar {
 /** The medians of the names that are shown: each is asked for once, and again when a run of the name has ended. */
 export class Medians {
   readonly #known = new SvelteMap<string, number | null>();
-  readonly #asked = new SvelteSet<string>();
+  readonly #asked = new Set<string>();
+  readonly #waiting = new Set<string>();
+  #busy = 0;
 
   /** Returns the median of a name in seconds; null while it is not known, or when nothing completed. */
   of(name: string): number | null {
@@ -43,15 +46,31 @@ export class Medians {
   /** Asks for what is not known of these names. */
   need(names: Iterable<string>): void {
     for (const name of names) {
-      if (this.#asked.has(name) || this.#asked.size >= MOST_NAMES) continue;
+      if (this.#asked.has(name)) continue;
       this.#asked.add(name);
-      void this.#load(name);
+      this.#waiting.add(name);
+    }
+    this.#next();
+  }
+
+  /** Asks for what waits, a few names at once. */
+  #next(): void {
+    for (const name of this.#waiting) {
+      if (this.#busy >= AT_ONCE) return;
+      this.#waiting.delete(name);
+      this.#busy++;
+      void this.#load(name).finally(() => {
+        this.#busy--;
+        this.#next();
+      });
     }
   }
 
   /** Asks anew for a name of which a run has ended. */
   renew(name: string): void {
-    if (this.#asked.has(name)) void this.#load(name);
+    if (!this.#asked.has(name)) return;
+    this.#waiting.add(name);
+    this.#next();
   }
 
   async #load(name: string): Promise<void> {
