@@ -25,6 +25,12 @@ function fixed(value: number, digits: number): string {
   return cached(`f${digits}`, (l) => new Intl.NumberFormat(l, options)).format(value);
 }
 
+/** The letters of units: in French a minute is `min`, a day `j` and a byte `o`. */
+const UNITS = {
+  en: { minute: 'm', day: 'd', byte: 'B' },
+  fr: { minute: 'min', day: 'j', byte: 'o' },
+} as const;
+
 /** Tells milliseconds: `38 ms`, `1.68 s`, `41.8 s`, `2 m 05 s`, `3 h 04 m`, `2 d 3 h`. */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms)) return '–';
@@ -33,12 +39,13 @@ export function duration(ms: number): string {
   if (size < 999.5) return `${number(ms)} ms`;
   if (size < 9_995) return `${fixed(ms / 1000, 2)} s`;
   if (size < 59_950) return `${fixed(ms / 1000, 1)} s`;
+  const { minute, day } = UNITS[look.locale];
   const seconds = Math.round(ms / 1000);
   const two = (value: number) => String(Math.abs(value)).padStart(2, '0');
-  if (Math.abs(seconds) < 3600) return `${Math.trunc(seconds / 60)} m ${two(seconds % 60)} s`;
+  if (Math.abs(seconds) < 3600) return `${Math.trunc(seconds / 60)} ${minute} ${two(seconds % 60)} s`;
   const minutes = Math.round(seconds / 60);
-  if (Math.abs(minutes) < 1440) return `${Math.trunc(minutes / 60)} h ${two(minutes % 60)} m`;
-  return `${Math.trunc(minutes / 1440)} d ${Math.trunc((minutes % 1440) / 60)} h`;
+  if (Math.abs(minutes) < 1440) return `${Math.trunc(minutes / 60)} h ${two(minutes % 60)} ${minute}`;
+  return `${Math.trunc(minutes / 1440)} ${day} ${Math.trunc((minutes % 1440) / 60)} h`;
 }
 
 /** Tells US dollars: `$0`, `<$0.0001`, `$0.0140`, `$12.30`; null is an unknown price, which is not 0. */
@@ -63,9 +70,10 @@ export function percent(share: number, digits = 0): string {
 
 /** Tells how many characters or bytes: `812 B`, `4.1 kB`, `10 MB`. */
 export function bytes(size: number): string {
-  if (size < 1000) return `${size} B`;
-  if (size < 999_500) return `${number(size / 1000, size < 9_950 ? 1 : 0)} kB`;
-  return `${number(size / 1_000_000, 1)} MB`;
+  const { byte } = UNITS[look.locale];
+  if (size < 1000) return `${size} ${byte}`;
+  if (size < 999_500) return `${number(size / 1000, size < 9_950 ? 1 : 0)} k${byte}`;
+  return `${number(size / 1_000_000, 1)} M${byte}`;
 }
 
 /** Turns what the server tells of a time into milliseconds: ISO 8601 text, or Unix seconds. */
