@@ -67,7 +67,7 @@ export const activityWords = area(
     inTimeline: 'Chronologie',
     inGraph: 'Graphe',
     inLogs: 'Journal',
-    attempt: (number: number) => `essai ${number}`,
+    attempt: (number: number) => `tentative ${number}`,
     tool_start: 'appel d’outil',
     tool_complete: 'appel d’outil',
     tool_error: 'appel d’outil',

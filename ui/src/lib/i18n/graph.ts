@@ -72,7 +72,7 @@ export const graphWords = area(
     close: (name: string) => `Replier ${name}`,
     calls: (count: number) => (count === 1 ? '1 appel' : `${count} appels`),
     times: (count: number) => `× ${count}`,
-    attempts: (count: number) => `${count} essais`,
+    attempts: (count: number) => `${count} tentatives`,
     onPath: 'sur le chemin critique',
     planOf: (name: string) => `Plan de ${name}`,
     why: (from: string, to: string) => `Pourquoi ${to} attend ${from}`,
