@@ -30,6 +30,8 @@ export const runsWords = area(
     viewDay: 'Last 24 hours',
     saveView: 'Save this view…',
     saveViewTitle: 'Save this view',
+    viewsNotKept:
+      'This browser cannot keep the views: its storage is full or closed. They last until the page is left.',
     viewName: 'Name of the view',
     save: 'Save',
     forget: (name: string) => `Forget the view “${name}”`,
@@ -152,6 +154,8 @@ export const runsWords = area(
     viewDay: 'Dernières 24 heures',
     saveView: 'Enregistrer cette vue…',
     saveViewTitle: 'Enregistrer cette vue',
+    viewsNotKept:
+      'Ce navigateur ne peut pas garder les vues : son stockage est plein ou fermé. Elles durent jusqu’à ce que la page soit quittée.',
     viewName: 'Nom de la vue',
     save: 'Enregistrer',
     forget: (name: string) => `Oublier la vue « ${name} »`,

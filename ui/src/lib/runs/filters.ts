@@ -31,6 +31,12 @@ export interface SavedView {
   filter: RunFilter;
 }
 
+/** The views there are now, and whether this browser keeps them: its storage may be full. */
+export interface Saved {
+  views: SavedView[];
+  lasting: boolean;
+}
+
 /** What the server is asked; null leaves nothing out. */
 export interface AskedRuns {
   status: RunItem['status'] | null;
@@ -135,18 +141,17 @@ export function savedViews(): SavedView[] {
 }
 
 /** Saves a view, in the place of one with the same name; returns all, at most twenty. */
-export function saveView(view: SavedView): SavedView[] {
+export function saveView(view: SavedView): Saved {
   return replaced((views) => [...views.filter((each) => each.name !== view.name), view].slice(-MOST_VIEWS));
 }
 
 /** Forgets a view; returns those that are left. */
-export function forgetView(name: string): SavedView[] {
+export function forgetView(name: string): Saved {
   return replaced((views) => views.filter((each) => each.name !== name));
 }
 
-function replaced(change: (views: SavedView[]) => SavedView[]): SavedView[] {
+function replaced(change: (views: SavedView[]) => SavedView[]): Saved {
   const now = read();
   const views = change(now.views);
-  keep(KEY, { ...now, views });
-  return views;
+  return { views, lasting: keep(KEY, { ...now, views }) };
 }

@@ -104,11 +104,14 @@ describe('filters', () => {
     expect(lastFilter()).toEqual(ANY);
     keepFilter(failed);
     expect(lastFilter()).toEqual(failed);
-    expect(saveView({ name: 'mine', filter: failed })).toHaveLength(1);
+    expect(saveView({ name: 'mine', filter: failed })).toMatchObject({
+      views: [{ name: 'mine' }],
+      lasting: true,
+    });
     saveView({ name: 'mine', filter: ANY });
     expect(savedViews()).toEqual([{ name: 'mine', filter: ANY }]);
     expect(lastFilter()).toEqual(failed);
-    expect(forgetView('mine')).toEqual([]);
+    expect(forgetView('mine')).toEqual({ views: [], lasting: true });
   });
 
   it('survive nonsense in the storage', () => {
