@@ -43,6 +43,8 @@ export class Board {
   #room = $state(1000);
   #before: (Stretch | null)[] = [];
   #since = -Infinity;
+  /** The part of time in the address as this board read or wrote it last. */
+  #address: string | null;
   #writing: ReturnType<typeof setTimeout> | undefined;
 
   readonly #filterText = $derived(JSON.stringify(filterOf(router.query)));
@@ -93,7 +95,19 @@ export class Board {
   readonly kinds = $derived.by(() => distinct(this.trace.spans.map((each) => each.kind)));
 
   constructor(readonly trace: Trace) {
+    this.#address = router.query.t ?? null;
     this.#stretch = readStretch(router.query.t);
+    if (this.#stretch) this.follows = false;
+  }
+
+  /** Takes the part of time from the address when it has changed there: by a link, or the way back. */
+  readAddress(): void {
+    const t = router.query.t ?? null;
+    if (t === this.#address) return;
+    clearTimeout(this.#writing);
+    this.#address = t;
+    this.#keep();
+    this.#stretch = readStretch(t ?? undefined);
     if (this.#stretch) this.follows = false;
   }
 
@@ -168,6 +182,7 @@ export class Board {
     clearTimeout(this.#writing);
     this.#writing = setTimeout(() => {
       const t = this.#stretch && written(this.#stretch.from, this.#stretch.to);
+      this.#address = t;
       if (t !== (router.query.t ?? null)) router.set({ t });
     }, 300);
   }
