@@ -1,4 +1,6 @@
 /** What an answer was made of, run by run: calls, sub-agents and thoughts, and which of them ran together. */
+import { offered } from '$lib/names';
+import { mostTogether } from '$lib/together';
 import type { ActiveSubAgent, ActiveTool, ReasoningStep } from '$types/streaming';
 import type { QuestionRow, ValidationRequest } from '$types/validation';
 import type { SubAgentExecution, ThinkingStep, ToolExecution, WorkflowFullState } from '$types/workflow';
@@ -111,11 +113,13 @@ export function partsOfStream(
  */
 export function batchesOf(parts: Pick<Parts, 'calls' | 'helpers'>): Batch[] {
   const helpers = parts.helpers.map((helper) => ({ ...helper, calls: [] as Call[] }));
-  const own: Step[] = helpers.filter((helper) => !helpers.some((other) => isBelow(helper.path, other.path)));
+  const byPath = new Map(helpers.map((helper) => [helper.path, helper]));
+  const above = new Set(helpers.flatMap((helper) => pathsAbove(helper.path)));
+  const own: Step[] = helpers.filter((helper) => !innermost(byPath, helper.path));
   for (const call of parts.calls) {
-    const owner = innermost(helpers, call.path);
+    const owner = innermost(byPath, call.path);
     if (owner) owner.calls.push(call);
-    else if (!helpers.some((helper) => isBelow(helper.path, call.path))) own.push(call);
+    else if (!above.has(call.path)) own.push(call);
   }
   return together(own);
 }
@@ -150,15 +154,18 @@ function isAlike(one: ValidationRequest, other: ValidationRequest): boolean {
   return facts.every((fact) => one[fact] === other[fact]);
 }
 
-function innermost<H extends { path: string }>(helpers: readonly H[], path: string): H | null {
-  let found: H | null = null;
-  for (const helper of helpers)
-    if (isBelow(path, helper.path) && (!found || helper.path.length > found.path.length)) found = helper;
-  return found;
+/** Returns the sub-agent nearest above a path, null when there is none. */
+function innermost<H>(byPath: ReadonlyMap<string, H>, path: string): H | null {
+  const found = pathsAbove(path).find((each) => byPath.has(each));
+  return found === undefined ? null : (byPath.get(found) ?? null);
 }
 
-function isBelow(path: string, above: string): boolean {
-  return path.startsWith(`${above}/`);
+/** Returns the paths above one, the nearest first. */
+function pathsAbove(path: string): string[] {
+  const found: string[] = [];
+  for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1))
+    found.push(path.slice(0, cut));
+  return found;
 }
 
 function together(steps: readonly Step[]): Batch[] {
@@ -171,8 +178,8 @@ function together(steps: readonly Step[]): Batch[] {
     end = Math.max(end, endOf(step));
   }
   for (const batch of batches) {
-    batch.together = mostAtOnce(batch.steps);
-    const last = Math.max(...batch.steps.map(endOf));
+    batch.together = Math.max(1, mostTogether(batch.steps.map((step) => [step.started, endOf(step)])));
+    const last = batch.steps.reduce((latest, step) => Math.max(latest, endOf(step)), -Infinity);
     batch.duration = Number.isFinite(last) ? last - batch.started : null;
   }
   return batches;
@@ -182,21 +189,13 @@ function endOf(step: Step): number {
   return step.duration === null ? Infinity : step.started + step.duration;
 }
 
-function mostAtOnce(steps: readonly Step[]): number {
-  let most = 0;
-  for (const step of steps) {
-    const here = steps.filter((each) => each.started <= step.started && endOf(each) > step.started).length;
-    most = Math.max(most, here, 1);
-  }
-  return most;
-}
-
 function callOfRow(row: ToolExecution): Call {
+  const { name, server } = offered(row.tool_name);
   return {
     kind: 'call',
     id: row.id,
-    name: row.tool_name,
-    server: row.server_name,
+    name,
+    server: row.server_name ?? (server || null),
     path: row.path,
     status: row.success ? 'completed' : 'error',
     started: Date.parse(row.created_at),
@@ -209,7 +208,8 @@ function callOfRow(row: ToolExecution): Call {
 }
 
 function callOfStream(tool: ActiveTool): Call {
-  return { ...tool, kind: 'call', server: null, input: null, output: null };
+  const { name, server } = offered(tool.name);
+  return { ...tool, name, kind: 'call', server: server || null, input: null, output: null };
 }
 
 function helperOfRow(row: SubAgentExecution): Helper {

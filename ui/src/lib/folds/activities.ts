@@ -1,5 +1,6 @@
 /** What the activity feed shows: events folded from the rows of a state, and from what a stream tells now. */
 import { millis } from '$lib/format';
+import { wholeName } from '$lib/names';
 import type {
   ActivityFilter,
   ActivityStatus,
@@ -16,7 +17,6 @@ import type {
   WorkflowTask,
 } from '$types/workflow';
 import type { ValidationRequest } from '$types/validation';
-import type { StreamState, Waiting } from './stream';
 
 /** How much of a long text an event's description holds (characters). */
 const LONGEST = 2_000;
@@ -107,17 +107,6 @@ export function ofState(state: WorkflowFullState): Activity[] {
   ]);
 }
 
-/** Returns the events that a stream tells of now, in the order of time. */
-export function ofStream(stream: StreamState): Activity[] {
-  return sorted([
-    ...stream.tools.map(ofTool),
-    ...stream.reasoning.map(ofReasoning),
-    ...stream.subAgents.map(ofAgent),
-    ...stream.tasks.map(ofTask),
-    ...stream.waiting.flatMap(ofWaiting),
-  ]);
-}
-
 function cut(text: string | null | undefined): string {
   if (!text) return '';
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
@@ -146,7 +135,7 @@ function ofToolRow(row: ToolExecution): Activity {
     id: `tool:${row.id}`,
     timestamp: millis(row.created_at),
     type: row.success ? 'tool_complete' : 'tool_error',
-    title: row.tool_name,
+    title: wholeName(row.tool_name),
     description: cut(row.error_message),
     status: row.success ? 'completed' : 'error',
     duration: row.duration_ms,
@@ -171,7 +160,7 @@ export function ofTool(tool: ActiveTool): Activity {
     id: `tool:${tool.id}`,
     timestamp: tool.started,
     type: runs ? 'tool_start' : well ? 'tool_complete' : 'tool_error',
-    title: tool.name,
+    title: wholeName(tool.name),
     description: well ? '' : cut(tool.error),
     status: runs ? 'running' : well ? 'completed' : 'error',
     duration: tool.duration,
@@ -320,28 +309,4 @@ function ofValidation(row: ValidationRequest): Activity {
       risk: row.risk_level,
     },
   };
-}
-
-function ofWaiting(waiting: Waiting): Activity[] {
-  if (waiting.kind !== 'validation') return [];
-  const { asked } = waiting;
-  return [
-    {
-      id: `validation:${waiting.id}`,
-      timestamp: asked.ts * 1000,
-      type: 'validation',
-      title: asked.operation,
-      description: cut(asked.reason),
-      status: 'pending',
-      duration: null,
-      metadata: {
-        path: asked.path,
-        run_id: asked.run_id,
-        agent: asked.sub_agent_id ?? undefined,
-        validation_id: waiting.id,
-        validation_status: 'pending',
-        risk: asked.risk_level,
-      },
-    },
-  ];
 }

@@ -1,4 +1,5 @@
 /** The lines of a run's log: how grave each is, which belong together, and whether one is looked for. */
+import { shownName } from '$lib/names';
 import type { EventItem } from '$types/api';
 
 export type Level = 'debug' | 'info' | 'warning' | 'error';
@@ -146,6 +147,6 @@ export function brief(value: unknown, most = 240): string {
 
 /** Returns the end of a path, which is what tells steps apart: its last three names. */
 export function tail(path: string): string {
-  const names = path.split('/');
-  return names.length > 3 ? `…/${names.slice(-3).join('/')}` : path;
+  const names = path.split('/').map(shownName);
+  return names.length > 3 ? `…/${names.slice(-3).join('/')}` : names.join('/');
 }

@@ -1,4 +1,5 @@
 /** Two runs beside each other: their steps in pairs, what differs between them, and which differ most. */
+import { shortName, shownName } from '$lib/names';
 import type { Query } from '$lib/router.svelte';
 import type { TimelineSpan } from '$types/trace';
 
@@ -74,7 +75,7 @@ function pairOf(
   return {
     path,
     otherPath: second?.path ?? path,
-    name: path.split('/').at(-1) ?? path,
+    name: shownName(shortName(path)),
     kind: one?.kind ?? '',
     depth: Math.max(path.split('/').length - 1, 0),
     first,

@@ -1,5 +1,6 @@
 /** The state of a workflow as parts with rows: what each is called, when it came, and whether it holds what is looked for. */
 import { millis } from '$lib/format';
+import { wholeName } from '$lib/names';
 import type { WorkflowFullState } from '$types/api';
 import type { TimelineSpan } from '$types/trace';
 
@@ -159,7 +160,7 @@ export function partsOf(state: WorkflowFullState): Section[] {
 export function stepsOf(spans: readonly TimelineSpan[], startedAt: number): Section {
   const rows = spans.map((span): Row => ({
     key: span.path,
-    label: span.name,
+    label: wholeName(span.name),
     note: span.error ?? span.path,
     status: span.status,
     at: span.start_ms === null ? null : startedAt * 1000 + span.start_ms,
@@ -212,7 +213,9 @@ export function momentsOf(spans: readonly TimelineSpan[], startedAt: number, mos
   const outer = only ? spans.filter((span) => span.parent === only.path) : roots;
   return (outer.length > 0 ? outer : roots)
     .flatMap((span) =>
-      span.end_ms === null ? [] : [{ at: startedAt * 1000 + span.end_ms, name: span.name, ms: span.end_ms }],
+      span.end_ms === null
+        ? []
+        : [{ at: startedAt * 1000 + span.end_ms, name: wholeName(span.name), ms: span.end_ms }],
     )
     .sort((a, b) => a.ms - b.ms)
     .slice(0, most);

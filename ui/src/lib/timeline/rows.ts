@@ -1,12 +1,14 @@
 /** What the rows in sight show: names, bars, labels and the sentence that a screen reader says. */
 import { duration, percent } from '$lib/format';
+import { wordOfKind } from '$lib/i18n/kinds';
 import type { timeline } from '$lib/i18n/timeline';
+import { offered } from '$lib/names';
 import type { TimelineSpan } from '$types/trace';
 import { shapeOf, type RowShape } from './bars';
 import { ROW, type Board } from './board.svelte';
 import { agentColour, figureOf, kindColour, share, strength, type Colouring } from './figures';
 import { lasted } from './filter';
-import { isGroup, labelOf, mostAtOnce, offered } from './tree';
+import { isGroup, labelOf, mostAtOnce } from './tree';
 
 type Words = ReturnType<typeof timeline>;
 
@@ -28,6 +30,8 @@ export interface RowModel {
   dimmed: boolean;
   colour: string | null;
   sentence: string;
+  /** What is told of a row that a pointer rests on: the sentence, and how much later it might have ended. */
+  hint: string;
   when: string;
 }
 
@@ -67,6 +71,7 @@ export function rowModel(board: Board, index: number, t: Words, word: (status: s
   const leaf = !group;
   const isCritical = board.critical && span.critical && leaf;
   const isBottleneck = board.critical && trace.summary.bottleneck === span.path;
+  const said = sentence(board, span, `${name}${number}${server && ` (${server})`}`, isCritical, t, word);
   return {
     place,
     index,
@@ -82,7 +87,8 @@ export function rowModel(board: Board, index: number, t: Words, word: (status: s
     critical: isCritical,
     dimmed: board.marks !== null && !board.marks[place],
     colour: colourBy(board, span, board.colouring),
-    sentence: sentence(board, span, `${name}${number}${server && ` (${server})`}`, isCritical, t, word),
+    sentence: said,
+    hint: span.slack_ms ? `${said}, ${t.slack(duration(span.slack_ms))}` : said,
     when: whenText(span, t),
   };
 }
@@ -112,7 +118,7 @@ function sentence(
   t: Words,
   word: (status: string) => string,
 ): string {
-  const parts = [name || span.path, span.kind, word(span.status).toLowerCase()];
+  const parts = [name || span.path, wordOfKind(span.kind), word(span.status).toLowerCase()];
   if (span.start_ms !== null) {
     const took = lasted(span, board.now);
     parts.push(duration(took), t.ofTotal(percent(share(took, board.trace.summary, board.now))));

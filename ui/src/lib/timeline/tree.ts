@@ -1,4 +1,6 @@
 /** The steps of a run as a tree in flat arrays: a step's own come right behind it, up to `last`. */
+import { isWork } from '$lib/names';
+import { mostTogether } from '$lib/together';
 import type { TimelineSpan } from '$types/trace';
 
 export interface Tree {
@@ -24,8 +26,6 @@ export function placesOf(tree: Tree, paths: readonly string[]): readonly number[
   placed.set(paths, { tree, places });
   return places;
 }
-
-const RUN = /^run(#\d+)?$/;
 
 const known = new WeakMap<readonly TimelineSpan[], Tree>();
 
@@ -58,7 +58,7 @@ function built(spans: readonly TimelineSpan[]): Tree {
     const above = parent[at] as number;
     depth[at] = above < 0 ? 0 : (depth[above] as number) + 1;
     const call = above >= 0 && at === above + 1 && spans[above]?.kind === 'call';
-    if (call && last[at] === last[above] && RUN.test(spans[at]?.name ?? '')) {
+    if (call && last[at] === last[above] && isWork(spans[at]?.name ?? '')) {
       outer[at] = above;
       depth[at] = depth[above] as number;
     }
@@ -91,21 +91,6 @@ export function labelOf(tree: Tree, at: number): { name: string; number: string 
   return cut > 0 ? { name: name.slice(0, cut), number: name.slice(cut) } : { name, number: '' };
 }
 
-const OF_SERVER = /^mcp__(.+?)__(.+)$/;
-
-/** Returns a tool's own name, and the server that offers it; `server` is empty for what is no tool of a server. */
-export function offered(name: string): { name: string; server: string } {
-  const parts = OF_SERVER.exec(name);
-  return { name: parts?.[2] ?? name, server: parts?.[1] ?? '' };
-}
-
-/** Returns what a path is called where there is no room for all of it. */
-export function shortName(path: string): string {
-  const parts = path.split('/');
-  const end = parts.at(-1) ?? '';
-  return RUN.test(end) && parts.length > 1 ? (parts.at(-2) ?? end) : end;
-}
-
 const counted = new WeakMap<Tree, Map<number, number>>();
 
 /** Returns how many of the steps right below one ran at once at the most. */
@@ -118,17 +103,13 @@ export function mostAtOnce(tree: Tree, at: number, now: number): number {
 }
 
 function counting(tree: Tree, at: number, now: number): number {
-  const edges: [number, number][] = [];
+  const stretches: [number, number][] = [];
   for (let child = at + 1; child < (tree.last[at] as number); child = tree.last[child] as number) {
     const span = tree.spans[child];
     if (!span || span.start_ms === null) continue;
-    edges.push([span.start_ms, 1], [Math.max(span.end_ms ?? now, span.start_ms), -1]);
+    stretches.push([span.start_ms, span.end_ms ?? now]);
   }
-  edges.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
-  let most = 0;
-  let here = 0;
-  for (const [, step] of edges) most = Math.max(most, (here += step));
-  return most;
+  return mostTogether(stretches);
 }
 
 /** Which rows are closed: all from a level on (null: none), except those that a person has turned. */
