@@ -1,4 +1,4 @@
-/** Notices of what happens in workflows that are not looked at. */
+/** Notices of what happens in workflows and runs that are not looked at. */
 import { area } from './area.svelte';
 
 export const elsewhere = area(
@@ -6,6 +6,8 @@ export const elsewhere = area(
     completed: (name: string) => `“${name}” is completed`,
     failed: (name: string, why: string) => (why ? `“${name}” failed: ${why}` : `“${name}” failed`),
     cancelled: (name: string) => `“${name}” was cancelled`,
+    interrupted: (name: string, why: string) =>
+      why ? `“${name}” was interrupted: ${why}` : `“${name}” was interrupted`,
     waits: (name: string) => `“${name}” waits for your decision`,
     asks: (name: string) => `“${name}” asks you something`,
     decide: 'Decide',
@@ -15,6 +17,8 @@ export const elsewhere = area(
     completed: (name: string) => `« ${name} » est terminé`,
     failed: (name: string, why: string) => (why ? `« ${name} » a échoué : ${why}` : `« ${name} » a échoué`),
     cancelled: (name: string) => `« ${name} » a été annulé`,
+    interrupted: (name: string, why: string) =>
+      why ? `« ${name} » a été interrompu : ${why}` : `« ${name} » a été interrompu`,
     waits: (name: string) => `« ${name} » attend votre décision`,
     asks: (name: string) => `« ${name} » vous pose une question`,
     decide: 'Décider',

@@ -171,3 +171,31 @@ test('an event that is not to be read keeps none behind it from being heard', ()
   expect(heard).toEqual(['s']);
   expect(reported).toHaveBeenCalledOnce();
 });
+
+test('an execution that waits to be resumed is said to be interrupted, not to have failed', () => {
+  const told = { workflow_id: 'v', run_id: 'r', status: 'error', error: 'the machine stopped' };
+  server.tell('workflow_complete', told);
+  expect(texts()).toEqual([['error', '“Other” was interrupted: the machine stopped']]);
+});
+
+test('a run of the library that ends elsewhere is told, with the way there', async () => {
+  server.on('GET /api/runs/*', () => ({ name: 'survey', error: 'no disk' }));
+  const ends = async (run_id: string, status: string) => {
+    server.tell('run_update', { run_id, status });
+    await settled();
+  };
+  await ends('r1', 'running');
+  await ends('r1', 'completed');
+  await ends('r2', 'timed_out');
+  router.go('runs/r3');
+  await ends('r3', 'completed');
+  await ends('r4', 'interrupted');
+  router.go('runs');
+  await ends('r5', 'completed');
+  expect(texts()).toEqual([
+    ['success', '“survey” is completed'],
+    ['error', '“survey” failed: no disk'],
+    ['error', '“survey” was interrupted: no disk'],
+  ]);
+  expect(toastStore.shown[0]?.href).toContain('runs/r1');
+});

@@ -1,6 +1,7 @@
 /** Sets everything going that listens for as long as the page is open, whichever screen is shown. */
+import { api, call } from '$lib/api';
 import { elsewhere } from '$lib/i18n/elsewhere';
-import { live, type WorkflowUpdate } from '$lib/live/live';
+import { live, type RunUpdate, type WorkflowUpdate } from '$lib/live/live';
 import { router } from '$lib/router.svelte';
 import type { WorkflowComplete } from '$types/streaming';
 import { get } from 'svelte/store';
@@ -14,6 +15,10 @@ import { toastStore } from './toasts.svelte';
 import { validationStore } from './validation';
 import { noticeWaiting } from './waiting';
 import { selectedWorkflowId, workflowStore } from './workflows';
+
+/** How much of the reason a notice tells (characters). */
+const LONGEST = 200;
+const OVER = new Set(['completed', 'failed', 'cancelled', 'timed_out', 'interrupted']);
 
 let begun = false;
 
@@ -35,6 +40,7 @@ export function begin(): void {
   });
   backgroundWorkflowsStore.onEnd((told) => void over(told));
   live.on('workflow_update', (told) => tasks(told));
+  live.on('run_update', (told) => void runOver(told));
   live.onReset(() => void open(get(selectedWorkflowId)));
 }
 
@@ -86,8 +92,33 @@ function nameOf(workflowId: string): string {
 function notice(told: WorkflowComplete): void {
   const t = elsewhere();
   const name = nameOf(told.workflow_id);
+  const why = (told.error ?? '').slice(0, LONGEST);
   const more = { href: router.href(`workflows/${told.workflow_id}`, { run: told.run_id }) };
   if (told.status === 'completed') toastStore.success(t.completed(name), more);
   else if (told.status === 'cancelled') toastStore.info(t.cancelled(name), more);
-  else toastStore.error(t.failed(name, (told.error ?? '').slice(0, 200)), more);
+  // an execution that could not go on is announced without a number: it waits to be resumed
+  else if (told.seq === undefined) toastStore.error(t.interrupted(name, why), more);
+  else toastStore.error(t.failed(name, why), more);
+}
+
+/** Takes the end of a run that is of no workflow: a notice leads to it, unless somebody looks at runs. */
+async function runOver({ run_id: id, status }: RunUpdate): Promise<void> {
+  if (!OVER.has(status) || isRunSeen(id)) return;
+  const found = await call(api.GET('/api/runs/{run_id}', { params: { path: { run_id: id } } })).catch(
+    () => null,
+  );
+  if (isRunSeen(id)) return;
+  const t = elsewhere();
+  const name = found?.name ?? id.slice(0, 8);
+  const why = (found?.error ?? '').slice(0, LONGEST);
+  const more = { href: router.href(`runs/${id}`) };
+  if (status === 'completed') toastStore.success(t.completed(name), more);
+  else if (status === 'cancelled') toastStore.info(t.cancelled(name), more);
+  else if (status === 'interrupted') toastStore.error(t.interrupted(name, why), more);
+  else toastStore.error(t.failed(name, why), more);
+}
+
+/** Says whether a run, or the list of all runs, is on the screen. */
+function isRunSeen(runId: string): boolean {
+  return router.name === 'runs' || (router.name === 'run' && router.params.id === runId);
 }
