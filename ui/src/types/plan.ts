@@ -1,2 +1,12 @@
 /** What was planned: operations in batches, which waits for which and why, and how long it was to take. */
-export type { PlanBatch, PlanEdge, PlanEstimate, PlanItem, PlanOperation } from './api';
+export type {
+  PlanBatch,
+  PlanBatch as Batch,
+  PlanEdge,
+  PlanEdge as DataRef,
+  PlanEstimate,
+  PlanItem,
+  PlanItem as ExecutionPlan,
+  PlanOperation,
+  PlanOperation as Operation,
+} from './api';
