@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { millis } from '$lib/format';
 import type { WorkflowFullState } from '$types/workflow';
-import { ofState, ofStream } from './activities';
+import { ofAgent, ofReasoning, ofState, ofTask, ofTool } from './activities';
 import { folded, StreamFold, type StreamState } from './stream';
 import { recordedLogs } from './testing/recorded';
 
@@ -106,7 +106,9 @@ describe.each(logs)('$name', (log) => {
       byId(all)
         .filter((each) => each.type !== 'message' && each.type !== 'validation')
         .map(({ id, type, title, status }) => ({ id, type, title, status }));
-    expect(shown(ofStream(stream))).toEqual(shown(ofState(log.state)));
+    const { tools, reasoning, subAgents, tasks } = stream;
+    const live = [tools.map(ofTool), reasoning.map(ofReasoning), subAgents.map(ofAgent), tasks.map(ofTask)];
+    expect(shown(live.flat())).toEqual(shown(ofState(log.state)));
   });
 
   test('an event that comes again changes nothing', () => {
