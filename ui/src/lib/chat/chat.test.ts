@@ -10,7 +10,7 @@ import type {
   WorkflowFullState,
 } from '$types/workflow';
 import { lengthOf, recalled } from './composing';
-import { draftOf, keepDraft } from './drafts';
+import { draftOf, keepDraft, keepUnsent } from './drafts';
 import { rowsOf } from './list';
 import { batchesOf, cardsOf, decisionsOf, partsOf, partsOfStream, type Call } from './parts';
 import { sentTexts, turnsOf } from './turns';
@@ -200,6 +200,18 @@ describe('a message that is written', () => {
     keepDraft('w', '');
     expect(draftOf('w')).toBe('');
     expect(keepDraft('w', 'x'.repeat(30_000))).toBe(false);
+    expect(draftOf('w').length).toBe(30_000);
+    keepDraft('w', '');
+    expect(draftOf('w')).toBe('');
+  });
+
+  it('holds what could not be sent before what was typed since, once', () => {
+    keepUnsent('u', 'first');
+    keepUnsent('u', 'first');
+    expect(draftOf('u')).toBe('first');
+    keepDraft('u', 'second');
+    keepUnsent('u', 'first');
+    expect(draftOf('u')).toBe('first\n\nsecond');
   });
 
   it('says where this browser keeps nothing', () => {

@@ -10,6 +10,8 @@ export const elsewhere = area(
       why ? `“${name}” was interrupted: ${why}` : `“${name}” was interrupted`,
     waits: (name: string) => `“${name}” waits for your decision`,
     asks: (name: string) => `“${name}” asks you something`,
+    notSent: (name: string, why: string) =>
+      `Your message to “${name}” was not sent, it is kept there as a draft: ${why}`,
     decide: 'Decide',
     unnamed: 'A workflow',
   },
@@ -21,6 +23,8 @@ export const elsewhere = area(
       why ? `« ${name} » a été interrompu : ${why}` : `« ${name} » a été interrompu`,
     waits: (name: string) => `« ${name} » attend votre décision`,
     asks: (name: string) => `« ${name} » vous pose une question`,
+    notSent: (name: string, why: string) =>
+      `Votre message à « ${name} » n’a pas été envoyé, il y est gardé comme brouillon : ${why}`,
     decide: 'Décider',
     unnamed: 'Un workflow',
   },
