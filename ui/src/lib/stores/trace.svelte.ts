@@ -2,6 +2,7 @@
 import { api, call } from '$lib/api';
 import { live } from '$lib/live/live';
 import { GrowingTree } from '$lib/timeline/growing';
+import { opened } from '$lib/timeline/jumping';
 import type { SpanUpdate, Timeline, TimelineSpan, TraceSummary } from '$types/trace';
 
 /** How long a run that nobody looks at any more is kept, so that another view finds it (milliseconds). */
@@ -147,6 +148,7 @@ interface Held {
 }
 // eslint-disable-next-line svelte/prefer-svelte-reactivity -- who opens a trace must not depend on who else did
 const held = new Map<string, Held>();
+opened.steps = () => [...held.values()].findLast((each) => each.readers > 0)?.trace.spans ?? [];
 
 /** Returns the trace of a run, shared by all who look at it; each closes it: `$effect(() => () => trace.close())`. */
 export function openTrace(runId: string): Trace {
