@@ -92,6 +92,23 @@ describe('steps', () => {
     expect(found).toMatchObject([{ together: 2, duration: null }]);
   });
 
+  it('say that a call was cancelled as the stream did, and that a time limit made one fail', () => {
+    const called = (path: string, error_message: string) =>
+      ({ id: path, run_id: 'r', path, tool_name: path, success: false, error_message }) as unknown as ToolExecution; // prettier-ignore
+    const state = {
+      tool_executions: [
+        called('a', 'it was stopped: cancelled by the user'),
+        called('b', 'it was stopped: it took longer than 5 s'),
+        called('c', 'no such file'),
+      ],
+      sub_agent_executions: [], thinking_steps: [], validations: [], questions: [],
+    } as unknown as WorkflowFullState; // prettier-ignore
+    const found = partsOf(state)
+      .get('r')
+      ?.calls.map((each) => each.status);
+    expect(found).toEqual(['cancelled', 'error', 'error']);
+  });
+
   it('of a sub-agent stand below it, and the call that started it is not told twice', () => {
     const row = {
       id: '1', run_id: 'r', path: 'x/tools/Spawn/run/y', sub_agent_id: 'y', sub_agent_name: '', status: 'pending',

@@ -197,7 +197,7 @@ function callOfRow(row: ToolExecution): Call {
     name,
     server: row.server_name ?? (server || null),
     path: row.path,
-    status: row.success ? 'completed' : 'error',
+    status: row.success ? 'completed' : isStopped(row.error_message) ? 'cancelled' : 'error',
     started: Date.parse(row.created_at),
     duration: row.duration_ms,
     attempt: 1,
@@ -205,6 +205,11 @@ function callOfRow(row: ToolExecution): Call {
     input: row.input_params,
     output: row.output_result,
   };
+}
+
+/** Says whether a call did not fail but was cancelled, alone or with its run; a time limit is a failure. */
+function isStopped(error: string | null): boolean {
+  return !!error?.startsWith('it was stopped: ') && !error.startsWith('it was stopped: it took longer than ');
 }
 
 function callOfStream(tool: ActiveTool): Call {
