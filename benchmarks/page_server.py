@@ -6,8 +6,9 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import uvicorn
@@ -21,7 +22,7 @@ from stretto.core.events import AgentStarted, Event, ModelDelta, RunEnded, RunSt
 from stretto.core.function import step
 from stretto.core.journal import Line, owner_of_this_process
 from stretto.core.records import ExecutionRow, Fold, Row, WorkflowRow
-from stretto.core.step import Context
+from stretto.core.step import Context, Step
 from stretto.server.app import create_app
 from stretto.server.house import House
 from stretto.server.preparation import RETAINED
@@ -121,15 +122,24 @@ async def _texts(what: str, count: int) -> AsyncIterator[str]:
         yield whole[place : place + 20] if whole else f"word {place} "
 
 
+@dataclass(frozen=True)
+class Called(Step[dict[str, Any], str]):
+    """A call of a tool, as agents make it."""
+
+    kind: ClassVar[str] = "call"
+
+    name: str
+
+    async def execute(self, input: dict[str, Any], context: Context) -> str:
+        """Returns at once."""
+        return "done"
+
+
 async def _call_tools(context: Context, count: int, rate: float) -> None:
     began = time.perf_counter()
     for number in range(count):
-
-        @step(name=f"call_{number}")
-        async def call(_: Any, inner: Context) -> str:
-            return "done"
-
-        await context.run(call, None)
+        call = {"call": {"id": f"c{number}", "name": "read_file"}, "arguments": {"path": f"{number}.py"}}
+        await context.run(Called(f"call_{number}"), call)
         if number % 50 == 49:
             await anyio.sleep(max(0.0, began + number / rate - time.perf_counter()))
 

@@ -22,6 +22,8 @@ LONGEST = (
     "tests/docs/",
 )
 """What begins first, so that no worker is left alone with it in the end."""
+UNMEASURED = ("tests/page/", "tests/server/test_no_operation_breaks.py", "tests/test_benchmarks.py")
+"""What runs code that other tests cover line by line: to measure it again takes half of its time."""
 
 measure_greenlets_as_threads()
 settings.register_profile("stretto", deadline=None)  # how long an example takes is a matter of what else is going on
@@ -44,6 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Deals the longest to the workers, each of which begins with an equal part of all."""
     order = {name: number for number, name in enumerate(LONGEST)}
+    for item in items:
+        if item.nodeid.startswith(UNMEASURED):
+            item.add_marker(pytest.mark.no_cover)
 
     def rank(item: pytest.Item) -> int:
         return next((number for name, number in order.items() if item.nodeid.startswith(name)), len(LONGEST))

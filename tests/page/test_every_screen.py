@@ -16,7 +16,7 @@ def looked_at(page, axe, shot, name, wanted="main"):
     found = []
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme)
-        page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
         shot(page, f"{name}-{theme}")
         found += [f"{name} {theme}: {each}" for each in axe(page)]
     return found
