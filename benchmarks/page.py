@@ -158,7 +158,7 @@ def _lists(context: BrowserContext, url: str, rows: int, rounds: int) -> list[Fi
     page.wait_for_selector(chips.format("tools"))
     page.wait_for_function(f'document.querySelector("{chips.format("all")}").textContent.match(/10k|{rows}/)')
     shown = []
-    for _ in range(max(3, rounds)):
+    for _ in range(rounds):
         page.evaluate(_STEP, {"selector": chips.format("tools")})
         shown.append(page.evaluate(_STEP, {"selector": chips.format("all")}))
     best = min(shown)
@@ -180,19 +180,19 @@ def _lists(context: BrowserContext, url: str, rows: int, rounds: int) -> list[Fi
     ]  # fmt: skip
 
 
-def _gantt(context: BrowserContext, url: str, steps: int) -> list[Figure]:
+def _gantt(context: BrowserContext, url: str, steps: int, rounds: int) -> list[Figure]:
     page = context.new_page()
     page.goto(f"{url}/runs/{WIDE}?tab=timeline")
     page.wait_for_selector("[role=treegrid] [role=row][aria-level]")
     tabs = "[role=tab][id$='{}']"
     first = []
-    for _ in range(5):
+    for _ in range(rounds):
         page.evaluate(_STEP, {"selector": tabs.format("-logs")})
         page.wait_for_timeout(300)
         wanted = "[role=treegrid] [role=row][aria-level]"
         first.append(page.evaluate(_STEP, {"selector": tabs.format("-timeline"), "wanted": wanted}))
     row = "[role=treegrid] [role=row][aria-level]"
-    wheels = [-120 if number % 40 < 20 else 120 for number in range(120)]
+    wheels = [-120 if number % 40 < 20 else 120 for number in range(24 * rounds)]
     zooms = [page.evaluate(_STEP, {"selector": row, "wheel": wheel}) for wheel in wheels]
     page.close()
     ours, zoom = min(first), ninety_nine(zooms, 0.95)
@@ -233,10 +233,10 @@ def _streams(context: BrowserContext, url: str, small: bool) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _tabs(context: BrowserContext, url: str) -> list[Figure]:
+def _tabs(context: BrowserContext, url: str, count: int) -> list[Figure]:
     workflow = created(url, "tabs")
     pages = []
-    for _ in range(TABS):
+    for _ in range(count):
         page = context.new_page()
         page.goto(f"{url}/workflows/{workflow}")
         page.wait_for_selector("textarea")
@@ -250,14 +250,14 @@ def _tabs(context: BrowserContext, url: str) -> list[Figure]:
     for page in pages:
         page.close()
     return [
-        Figure(f"streams that a server keeps for {TABS} tabs of one browser", f"{TABS} tabs", f"{streams}",
-               times(streams / TABS), "1, and every tab is told", streams == 1 and heard == TABS),
+        Figure(f"streams that a server keeps for {count} tabs of one browser", f"{count} tabs", f"{streams}",
+               times(streams / count), "1, and every tab is told", streams == 1 and heard == count),
     ]  # fmt: skip
 
 
 def _memory(context: BrowserContext, url: str, small: bool) -> list[Figure]:
     page = context.new_page()
-    watched, count = created(url, "watched"), 1_000 if small else 20_000
+    watched, count = created(url, "watched"), 200 if small else 20_000
     page.goto(f"{url}/workflows/{watched}")
     page.wait_for_selector("textarea")
     heap: list[float] = []
@@ -289,8 +289,10 @@ def page(size: Size) -> list[Figure]:
         browser = playwright.chromium.launch(executable_path=place, args=ARGUMENTS)
         figures = _loading(browser, url, min(size.rounds, 5))
         parts: tuple[Callable[[BrowserContext], list[Figure]], ...] = (
-            partial(_lists, url=url, rows=rows, rounds=size.rounds), partial(_gantt, url=url, steps=steps),
-            partial(_streams, url=url, small=small), partial(_tabs, url=url), partial(_memory, url=url, small=small),
+            partial(_lists, url=url, rows=rows, rounds=size.rounds),
+            partial(_gantt, url=url, steps=steps, rounds=size.rounds),
+            partial(_streams, url=url, small=small), partial(_tabs, url=url, count=3 if small else TABS),
+            partial(_memory, url=url, small=small),
         )  # fmt: skip
         for measure in parts:
             with contextlib.closing(
