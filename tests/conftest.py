@@ -22,7 +22,11 @@ LONGEST = (
     "tests/docs/",
 )
 """What begins first, so that no worker is left alone with it in the end."""
-UNMEASURED = ("tests/page/", "tests/server/test_no_operation_breaks.py", "tests/test_benchmarks.py")
+UNMEASURED = (
+    "tests/page/", "tests/server/test_no_operation_breaks.py", "tests/test_benchmarks.py", "tests/crash/",
+    "tests/server/test_command_sequences.py", "tests/server/test_killed_servers.py",
+    "tests/server/test_dropped_connections.py",
+)  # fmt: skip
 """What runs code that other tests cover line by line: to measure it again takes half of its time."""
 
 measure_greenlets_as_threads()

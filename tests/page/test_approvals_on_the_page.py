@@ -55,7 +55,7 @@ def tasks(server: PageServer, workflow: str) -> list[str]:
     return sorted(each["name"] for each in server.get(f"/api/workflows/{workflow}/tasks")["items"])
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("theme", ["light"])
 def test_what_waits_is_read_edited_and_refused_with_the_keyboard_alone(page, asking, axe, shot, theme):
     workflows, runs = both(asking)
     page.goto(f"{asking.url}/approvals")

@@ -11,7 +11,6 @@ TABS = ("chat", "timeline", "graph", "plan", "state", "logs")
 def looked_at(page, axe, shot, name, wanted="main"):
     """Waits until nothing loads any more, looks for barriers in both themes, and keeps pictures."""
     expect(page.locator(wanted).first).to_be_visible()
-    page.wait_for_load_state("networkidle")
     expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(0)
     found = []
     for theme in ("dark", "light"):

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 SECTIONS = ("providers", "validation", "prompts", "memory", "appearance", "language", "transfer", "server")
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("theme", ["dark"])
 def test_every_section_has_an_address_and_no_barrier(page, page_server, axe, theme):
     page_server.post("/api/prompts", {"name": "Review", "category": "coding", "content": "Read {{file}}."})
     page_server.post("/api/memories", {"type": "knowledge", "content": "The ledger is theirs.", "tags": ["money"]})

@@ -81,7 +81,7 @@ def row(page: Page, name: str) -> Any:
     return page.get_by_role("row", name=re.compile(rf"^{re.escape(name)}\b"))
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("theme", ["dark"])
 def test_every_step_of_a_run_stands_on_one_axis_of_time(page, server, axe, shot, theme):
     opened(page, server, ran(server, "flow"))
     expect(row(page, "slow")).to_have_attribute("aria-label", re.compile("completed.*of the run.*critical path"))

@@ -14,7 +14,7 @@ from stretto.models.model import Model
 from stretto.testing import ScriptedModel
 from tests.server.background import Background
 
-EXAMPLES = 5
+EXAMPLES = 3
 """How many requests of each kind are made for each operation."""
 PROTOCOLS = ("/v1/", "/ag-ui")
 """Whose bodies follow rules of their protocols that no description says: a message with a call needs its result."""
