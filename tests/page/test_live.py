@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.page.served import SteppedModel
 
-WAIT = 10.0
+WAIT = 25.0
 
 
 def watching(server, count):
