@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from benchmarks.streaming_server import follow_run
 from stretto.configuring.settings import ServerTable, Settings
 from stretto.core.codec import encode
 from stretto.core.events import AgentStarted, Event, ModelDelta, RunEnded, RunStarted, StepCompleted, StepStarted
@@ -25,7 +25,6 @@ from stretto.core.records import ExecutionRow, Fold, Row, WorkflowRow
 from stretto.core.step import Context, Step
 from stretto.server.app import create_app
 from stretto.server.house import House
-from stretto.server.preparation import RETAINED
 from stretto.server.serving import leave_alone_what_is_there, listening
 from stretto.stores.sql import SqlStore
 
@@ -144,33 +143,13 @@ async def _call_tools(context: Context, count: int, rate: float) -> None:
             await anyio.sleep(max(0.0, began + number / rate - time.perf_counter()))
 
 
-async def _follow(house: House, workflow_id: str, said: dict[str, Any]) -> None:
-    run_id = uuid.uuid4().hex
-    row = await house.store.records.add_execution(
-        ExecutionRow(
-            run_id=run_id, workflow_id=workflow_id, message="Talk.", agent_id="talker", status="running",
-            created_at=time.time(),
-        )
-    )  # fmt: skip
-    publisher, projection = house.hub.publisher(workflow_id, run_id, row.ordinal), house.projector.projection(row)
-    run = house.supervisor.start(talk, said, store=house.store, run_id=run_id, durability="sync", retain=RETAINED)
-    projection.flushed = run.state.log.flushed
-    async for events in run.batches():
-        publisher.take(events)
-        projection.take(events)
-        if publisher.pause:
-            await anyio.sleep(publisher.pause)
-    await house.projector.settle(projection)
-    publisher.close()
-
-
 async def begin(request: Request) -> Response:
     """Starts a run of a workflow that tells what is asked for."""
     house: House = request.app.state.house
     said = dict(request.query_params)
 
     async def follow() -> None:
-        await _follow(house, said["workflow"], said)
+        await follow_run(house, said["workflow"], talk, said)
 
     house.supervisor.beside(follow, "talker")
     return JSONResponse({})

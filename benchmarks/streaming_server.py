@@ -23,7 +23,7 @@ from stretto.configuring.settings import ServerTable, Settings
 from stretto.core.events import AgentStarted, Event, ModelDelta, RunEnded, RunStarted, StepStarted
 from stretto.core.function import step
 from stretto.core.records import ExecutionRow, WorkflowRow
-from stretto.core.step import Context
+from stretto.core.step import Context, Step
 from stretto.server.app import create_app
 from stretto.server.house import House
 from stretto.server.preparation import RETAINED
@@ -60,21 +60,24 @@ async def talk(input: tuple[float, float], context: Context) -> None:
 
 
 async def _follow(house: House, rate: float, seconds: float) -> None:
-    """Starts a run, and tells, folds and keeps what it says, as the server does with executions."""
-    records, now = house.store.records, time.time()
-    workflow_id, run_id = str(uuid.uuid4()), uuid.uuid4().hex
-    await records.add_workflow(
+    now, workflow_id = time.time(), str(uuid.uuid4())
+    await house.store.records.add_workflow(
         WorkflowRow(id=workflow_id, name="talk", agent_id="talker", created_at=now, updated_at=now)
     )
-    row = await records.add_execution(
+    await follow_run(house, workflow_id, talk, (rate, seconds))
+
+
+async def follow_run(house: House, workflow_id: str, step: Step[Any, Any], input: Any) -> None:
+    """Starts a run of a workflow, and tells, folds and keeps what it says, as the server does with executions."""
+    run_id = uuid.uuid4().hex
+    row = await house.store.records.add_execution(
         ExecutionRow(
-            run_id=run_id, workflow_id=workflow_id, message="Talk.", agent_id="talker", status="running", created_at=now
+            run_id=run_id, workflow_id=workflow_id, message="Talk.", agent_id="talker", status="running",
+            created_at=time.time(),
         )
-    )
+    )  # fmt: skip
     publisher, projection = house.hub.publisher(workflow_id, run_id, row.ordinal), house.projector.projection(row)
-    run = house.supervisor.start(
-        talk, (rate, seconds), store=house.store, run_id=run_id, durability="sync", retain=RETAINED
-    )
+    run = house.supervisor.start(step, input, store=house.store, run_id=run_id, durability="sync", retain=RETAINED)
     projection.flushed = run.state.log.flushed
     async for events in run.batches():
         publisher.take(events)
