@@ -280,11 +280,19 @@ def coverage_gate(report: Path) -> bool:
     return held
 
 
+def collect() -> None:
+    """Has pytest rewrite the assertions of all tests once, and keep them: its workers would each do it again."""
+    sh(PY, "-m", "compileall", "-q", "src")  # what does not compile, pytest tells better
+    quietly = (PY, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cov")
+    subprocess.run([str(word) for word in quietly], capture_output=True, cwd=ROOT, check=False)
+
+
 def test() -> list[str]:
     """Runs everything that must be green before a commit, and returns the names of what is not."""
     failed = check(*PAGE_TESTS)
-    build_page()
-    sh(PY, "-m", "compileall", "-q", "src")  # what does not compile, pytest tells better
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(collect)
+        build_page()
     report = ROOT / ".coverage-report.json"
     report.unlink(missing_ok=True)
     cover = ("--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-report=json:{report}")
@@ -323,6 +331,7 @@ def main() -> None:
     if command == "bench":
         os.execv(PY, [str(PY), "benchmarks/bench.py", *rest])
     if command == "test":
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is compiled once, serves every process of the tests
         ensure_chromium()
         ensure_postgresql()
         ensure_node_servers()

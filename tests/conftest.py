@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import ssl
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.measuring import measure_greenlets_as_threads
+from tests.measuring import measure_greenlets_as_threads, measure_processes, measure_workers_once, paused
 
 LONGEST = (
     "tests/server/test_killed_servers.py",
@@ -25,19 +26,31 @@ LONGEST = (
 UNMEASURED = (
     "tests/page/", "tests/server/test_no_operation_breaks.py", "tests/test_benchmarks.py", "tests/crash/",
     "tests/server/test_command_sequences.py", "tests/server/test_killed_servers.py",
-    "tests/server/test_dropped_connections.py",
+    "tests/server/test_dropped_connections.py", "tests/docs/", "tests/test_architecture.py",
+    "tests/test_one_command.py", "tests/test_distribution.py", "tests/agents/test_agents_killed.py",
 )  # fmt: skip
 """What runs code that other tests cover line by line: to measure it again takes half of its time."""
+MEASURED_PROCESSES = (
+    "tests/test_importing.py",
+    "tests/runtime/",
+    "tests/cli/test_chat.py",
+    "tests/cli/test_mcp_command.py",
+)
+"""Whose processes run what no test runs in its own."""
 
-measure_greenlets_as_threads()
 settings.register_profile("stretto", deadline=None)  # how long an example takes is a matter of what else is going on
 settings.load_profile("stretto")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Trusts one authority instead of all: every client of HTTP reads them, and the tests talk to loopback alone."""
+    """Has a worker measured once, and trusts one authority instead of all.
+
+    Every client of HTTP reads them, and the tests talk to loopback alone.
+    """
     place = Path(config.rootpath) / ".pytest_cache" / "one-authority.pem"
-    if not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        measure_workers_once(config)
+    else:
         found = ssl.create_default_context().get_ca_certs(binary_form=True)
         if not found:
             return
@@ -45,6 +58,18 @@ def pytest_configure(config: pytest.Config) -> None:
         place.write_text(ssl.DER_cert_to_PEM_cert(found[0]))
     if place.exists():
         os.environ["SSL_CERT_FILE"] = str(place)
+
+
+def pytest_sessionstart() -> None:
+    """Makes cheaper what measures from now on."""
+    measure_greenlets_as_threads()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Imports the tests unmeasured: what importing runs is measured by a test, once."""
+    with paused(session.config):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,6 +88,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rest, share = items[longest:], -(-(len(items) - longest) // workers)
     dealt = [items[number:longest:workers] + rest[number * share : (number + 1) * share] for number in range(workers)]
     items[:] = [item for part in dealt for item in part]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Has the processes of a test measured only where they cover what nothing else does."""
+    measure_processes(item.nodeid.startswith(MEASURED_PROCESSES))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -1,17 +1,49 @@
-"""Coverage in greenlets, without asking at every call and return of a function which greenlet runs.
+"""Measuring what the tests cover, at half of what it costs by itself.
 
-That question is half of what measuring costs. Only SQLAlchemy makes greenlets here, and it enters them in one place;
-so each is given a tracer of its own, as each thread is, and the tracers change where a greenlet is entered and left.
-Subprocesses measure as coverage does by itself.
+In greenlets it asks at every call and return of a function which greenlet runs. Only SQLAlchemy makes greenlets here,
+and it enters them in one place; so each is given a tracer of its own, as each thread is, and the tracers change where
+a greenlet is entered and left. A worker would be measured three times, and what began first goes on where what began
+last pauses. Subprocesses measure as coverage does by itself, but only those that run what nothing else does.
 """
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
+from coverage import process_startup
 from coverage.collector import Collector
 from sqlalchemy.util.concurrency import _concurrency_shim as shim
+
+PROCESSES = "COVERAGE_PROCESS"
+"""How the variables begin that have a process measured."""
+_asked: dict[str, str] = {}
+
+
+def measure_workers_once(config: pytest.Config) -> None:
+    """Ends what has begun to measure this process, where it is a worker: that of its session is still to begin."""
+    controller = getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    for begun in (getattr(controller, "cov", None), getattr(process_startup, "coverage", None)):
+        if begun is not None:
+            begun.stop()
+            begun._auto_save = False
+
+
+@contextmanager
+def paused(config: pytest.Config) -> Iterator[None]:
+    """Measures nothing inside the block."""
+    plugin = config.pluginmanager.getplugin("_cov")
+    controller = getattr(plugin, "cov_controller", None)
+    if controller is None or not controller.started:
+        yield
+        return
+    controller.pause()
+    try:
+        yield
+    finally:
+        controller.resume()
 
 
 def measure_greenlets_as_threads() -> None:
@@ -60,4 +92,12 @@ def measure_greenlets_as_threads() -> None:
 
 def unmeasured() -> dict[str, str]:
     """Returns the environment of a process whose coverage is not wanted: measuring takes half of its time."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(PROCESSES)}
+
+
+def measure_processes(wanted: bool) -> None:
+    """Has processes that begin from now on measured, or not."""
+    for name in [name for name in os.environ if name.startswith(PROCESSES)]:
+        _asked[name] = os.environ.pop(name)
+    if wanted:
+        os.environ.update(_asked)

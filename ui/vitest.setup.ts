@@ -1,4 +1,6 @@
 /** What jsdom lacks and the page needs: enough of each for components to be mounted in tests. */
+import { TextDecoderStream } from 'node:stream/web';
+
 class Watcher {
   observe(): void {}
   unobserve(): void {}
@@ -8,7 +10,7 @@ class Watcher {
   }
 }
 if (typeof document !== 'undefined') {
-  Object.assign(globalThis, { ResizeObserver: Watcher, IntersectionObserver: Watcher });
+  Object.assign(globalThis, { ResizeObserver: Watcher, IntersectionObserver: Watcher, TextDecoderStream });
   globalThis.matchMedia ??= (media: string) =>
     ({ media, matches: false, addEventListener() {}, removeEventListener() {} }) as unknown as MediaQueryList;
   HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {

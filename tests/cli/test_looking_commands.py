@@ -174,10 +174,13 @@ def test_a_plan_is_explained_before_it_runs(stretto, flow):
 
 def test_a_plan_as_json_has_exactly_these_parts(stretto, flow):
     document = json.loads(stretto("plan", f"{flow}:plan", "--json").stdout)
-    assert list(document) == ["operations", "batches", "edges", "critical_path", "estimate"]
+    assert list(document) == [
+        "operations", "types", "durations", "batches", "edges", "critical_path", "estimate",
+    ]  # fmt: skip
+    assert document["durations"] == {"left": 2, "right": 1, "sum": None}
     assert document["batches"] == [["left", "right"], ["sum"]]
     assert document["critical_path"] == ["left", "sum"]
-    assert set(document["edges"][0]) == {"from", "to", "kind", "because"}
+    assert set(document["edges"][0]) == {"from", "to", "kind", "about", "because"}
 
 
 def test_slots_are_reckoned_with(stretto, flow):

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    PlaywrightContextManager,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from stretto.agents.config import AgentConfig
 from stretto.core.step import Step
@@ -37,17 +46,49 @@ def built() -> Path:
     return built_page()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for a file of tests: while it is driven, its thread has a running loop that others cannot bear."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    place = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, names)), None)
-    assert place is not None, "Chromium is needed: python3 dev.py test installs it where it may"
-    expect.set_options(timeout=10_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=place, args=ARGUMENTS)
-        yield browser
-        browser.close()
+class Chromium:
+    """One browser for all tests of this folder: while it is driven, its thread has a loop that others cannot bear."""
+
+    def __init__(self) -> None:
+        self._driver: PlaywrightContextManager | None = None
+        self._browser: Browser | None = None
+
+    def get(self) -> Browser:
+        """Returns the browser, started when it was not."""
+        if self._browser is None:
+            names = ("chromium", "chromium-browser", "google-chrome")
+            place = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, names)), None)
+            assert place is not None, "Chromium is needed: python3 dev.py test installs it where it may"
+            expect.set_options(timeout=10_000)
+            self._driver = sync_playwright()
+            self._browser = self._driver.start().chromium.launch(executable_path=place, args=ARGUMENTS)
+        return self._browser
+
+    def close(self) -> None:
+        """Ends the browser and what drives it."""
+        if self._browser is not None and self._driver is not None:
+            self._browser.close()
+            self._driver.__exit__()
+        self._browser = self._driver = None
+
+
+CHROMIUM = Chromium()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Ends the browser behind the last test of this folder."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or not nextitem.nodeid.startswith("tests/page/"):
+            CHROMIUM.close()
+
+
+@pytest.fixture
+def browser() -> Browser:
+    """The system's Chromium."""
+    return CHROMIUM.get()
 
 
 @pytest.fixture
@@ -152,13 +193,16 @@ def page(open_page: OpenPage) -> Page:
 
 @pytest.fixture(scope="session")
 def axe(built: Path) -> Callable[[Page], list[str]]:
-    """Looks for barriers on a page: ``assert axe(page) == []``."""
+    """Looks for barriers on a page: ``assert axe(page) == []``; ``rules`` are those that are asked for, else all."""
     source = AXE.read_text(encoding="utf-8")
 
-    def look(page: Page, *, within: str | None = None) -> list[str]:
-        page.evaluate(source)  # as the debugger does, which no policy forbids
-        ask = "([within, tags]) => axe.run(within ?? document, {runOnly: {type: 'tag', values: tags}})"
-        found: dict[str, Any] = page.evaluate(ask, [within, list(RULES)])
+    def look(page: Page, *, within: str | None = None, rules: Sequence[str] = ()) -> list[str]:
+        page.evaluate(f"() => {{ if (!window.axe) {{ {source} }} }}")  # as the debugger does, which no policy forbids
+        only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": list(RULES)}
+        ask = (
+            "([within, runOnly]) => axe.run(within ?? document, {runOnly, resultTypes: ['violations'], iframes: false})"
+        )
+        found: dict[str, Any] = page.evaluate(ask, [within, only])
         return [
             f"{violation['id']} ({violation['impact']}): {node['html'][:300]} {node['failureSummary'][:300]}"
             for violation in found["violations"]

@@ -1,6 +1,7 @@
 """Any sequence of commands, restarts among them, against a model of what must be true."""
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ SLOW = "slow: "
 
 def answer(call: ModelCall) -> Scripted:
     asked = str(call.messages[-1]["parts"][-1].get("content"))
-    return Scripted(text=" ".join(["word"] * (5000 if SLOW in asked else 1)))
+    return Scripted(text=" ".join(["word"] * (50_000 if SLOW in asked else 1)))
 
 
 class Commands(RuleBasedStateMachine):
@@ -96,6 +97,14 @@ class Commands(RuleBasedStateMachine):
             known["said"].append(SLOW + "go on")
             known["slow"] = [*(known["slow"] or []), made.json()["run_id"]]
             known["status"] = "running"
+            self._until_it_runs(workflow)
+
+    def _until_it_runs(self, workflow: str) -> None:
+        """Waits for the queue, which starts what has been accepted a moment later."""
+        late = time.monotonic() + 60
+        while self.client.get(f"/api/workflows/{workflow}").json()["status"] != "running":
+            assert time.monotonic() < late, "what was accepted has not begun"
+            time.sleep(0.01)
 
     @rule(workflow=workflows)
     def cancel(self, workflow: str) -> None:

@@ -29,7 +29,8 @@ from stretto.stores.sql import SqlStore
 
 async def main():
     async with sole_server(SqlStore(sys.argv[1])):
-        print("serving", flush=True)
+        sys.stdout.write("serving\\n")  # in one piece
+        sys.stdout.flush()
         await anyio.sleep_forever()
 
 anyio.run(main)
@@ -67,7 +68,11 @@ async def test_a_server_that_was_killed_stands_in_nobodys_way(tmp_path, kind):
     place = tmp_path / "runs.db" if kind == "sqlite" else await empty_tables()
     command = [sys.executable, "-c", SERVES, str(place)]
     async with await anyio.open_process(command, stderr=subprocess.DEVNULL) as process, SqlStore(place) as store:
-        assert await process.stdout.receive() == b"serving\n"
+        try:
+            assert await process.stdout.receive() == b"serving\n"
+        except BaseException:
+            process.kill()
+            raise
         with pytest.raises(AlreadyServed) as refused:
             async with sole_server(store):
                 pytest.fail("both serve")

@@ -113,9 +113,8 @@ class GrowingPlan:
             for edge in [edge for edge in self._outgoing[id] if edge.target in inside]:
                 self._outgoing[id].remove(edge)
                 self._waits[edge.target] -= 1
-        for id in inside:
-            if id not in self.ended:
-                self._settle(id)
+        for id in inside:  # whoever waits for nobody outside ends here, and ends no other of the circle: all wait alike
+            self._settle(id)
 
     def _wait_alike(self, inside: Mapping[str, None]) -> None:
         """Has all in a circle wait for what one of them waits for: who comes behind them would pass it otherwise."""

@@ -140,6 +140,21 @@ test('of a run that goes on after an interruption, what was told before is read'
   expect(server.bodies('GET /api/workflows/*/events').length).toBe(2);
 });
 
+test('what could not go on after a restart is not told as running by what is read of it', async () => {
+  const sent = `event: workflow_stream\ndata: ${JSON.stringify(aChunk(1, 'token', { content: 'So ' }))}\n\n`;
+  let answer: (found: Response) => void = () => {};
+  server.on('GET /api/workflows/*/events', () => new Promise((done) => (answer = done)));
+  update('running');
+  server.tell('workflow_stream', aChunk(2, 'token', { content: 'it is.' }));
+  server.tell('stream_reset', { reason: 'unknown' }); // nothing runs any more
+  const restored = store.restore('w', { run_id: 'r', ordinal: 1 });
+  await settled();
+  answer(new Response(sent));
+  await restored;
+  expect(all().has('w')).toBe(false);
+  expect(store.state('w').status).toBe('idle');
+});
+
 test('what has just ended is still to be read, however many have ended after it began', () => {
   const ids = (number: number) => ({ workflow_id: `w${number}`, run_id: `r${number}` });
   for (let number = 0; number < 30; number++)

@@ -202,12 +202,16 @@ class Background {
     if (!isLive(entry.status) || !entry.ordinal || entry.held) return;
     if (entry.whole && entry.fold.runId === entry.runId) return;
     const fold = new StreamFold(workflowId);
+    const { runId } = entry;
     const resets = this.#resets;
     entry.held = [];
     try {
       await replay(workflowId, entry.ordinal, (name, data) => fold.take(name, data));
-      entry.fold = fold;
-      entry.whole = resets === this.#resets;
+      // what is over by now is not told as running again
+      if (isLive(entry.status) && entry.runId === runId) {
+        entry.fold = fold;
+        entry.whole = resets === this.#resets;
+      }
     } finally {
       const held = entry.held;
       entry.held = null;

@@ -76,6 +76,9 @@ test('a message is sent, waits, runs and was interrupted', async () => {
   server.tell('workflow_update', { workflow_id: 'w', run_id: 'r2', status: 'interrupted' });
   await settled();
   expect([get(all.runningExecution), get(all.interruptedExecution)?.run_id]).toEqual([null, 'r2']);
+  expect(contents()).toEqual(['q1', 'a1', 'Hi.']); // also before its rows are loaded
+  store.ended('r2', aState('w', { messages: [aMessage('Hi.', 'user', 'r2')] }));
+  expect(contents()).toEqual(['q1', 'a1', 'Hi.']);
   server.tell('workflow_update', { workflow_id: 'other', run_id: 'x', status: 'queued' });
 });
 

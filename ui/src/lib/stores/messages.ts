@@ -182,7 +182,14 @@ class Messages {
   }
 
   #change(how: (open: Open) => Open): void {
-    rows.update((now) => ({ ...now, open: how(now.open) }));
+    rows.update((now) => {
+      const open = how(now.open);
+      const ran = now.open.running;
+      // until its rows are there, what was being answered stays
+      const gone =
+        ran && ran.run_id !== open.running?.run_id && !now.rows.some((each) => each.run_id === ran.run_id);
+      return { ...now, open, rows: gone ? [...now.rows, asked(ran)] : now.rows };
+    });
   }
 
   #update(told: WorkflowUpdate): void {
