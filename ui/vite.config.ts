@@ -24,6 +24,8 @@ export default defineConfig({
     environment: 'jsdom',
     setupFiles: ['./vitest.setup.ts'],
     include: ['src/**/*.test.ts'],
-    pool: 'threads',
+    // a context for each file in threads that stay: every worker would read jsdom again, which takes most of the time
+    pool: 'vmThreads',
+    maxWorkers: 2, // a single one would give one context to all files
   },
 });

@@ -27,7 +27,7 @@ def answers(page: Page):
 def test_a_newcomer_surveys_decides_loses_the_server_reads_french_and_compares(open_page, serve_page, allowed):
     allowed += [*CUT, "404 .*api/models/scripted"]  # nobody describes the model of this test
     note = Scripted(calls=(("TodoTool", {"operation": "create", "name": "water the plants"}),))
-    model = SteppedModel(note, "One two three four five.", forever=True)
+    model = SteppedModel(note, "so " * 100 + "it is noted.", forever=True)
     server = serve_page(
         models={"careful": model},
         agents=[agent("careful", "scripted:careful", tools=["TodoTool"])],
@@ -46,27 +46,28 @@ def test_a_newcomer_surveys_decides_loses_the_server_reads_french_and_compares(o
     expect(page.get_by_role("img", name=re.compile("Timeline")).or_(page.locator("canvas")).first).to_be_visible()
 
     # an agent that asks, decided in a second tab
+    server.create("Notes", "careful")  # an agent with a model of this test is not offered
+    page.get_by_role("link", name=re.compile("Notes")).first.click()
     page.get_by_role("tab", name="Chat").click()
-    page.get_by_role("combobox", name="Agent").select_option("careful")
-    model.let(4)
+    model.let(60)
     send(page, "Note it.")
     expect(page.get_by_role("region", name="Approval needed")).to_be_visible()
     second = open_page(f"{server.url}/approvals", context=page.context)
     second.get_by_role("button", name="Approve", exact=True).click()
-    expect(page.get_by_text("One two").last).to_be_visible()
+    expect(answers(page).get_by_text("so so so").last).to_be_visible()
 
     # the server goes in the middle of the answer, and comes again
     server.restart()
     expect(page.get_by_text("Live", exact=True).first).to_be_visible(timeout=LATE)
     model.let()
-    expect(answers(page).last.get_by_text("One two three four five.")).to_be_visible(timeout=LATE)
+    expect(answers(page).last.get_by_text("it is noted.")).to_be_visible(timeout=LATE)
     expect(second.get_by_text("Nothing waits for you").first).to_be_visible(timeout=LATE)
     second.close()
 
     # the page in French
     page.goto(f"{server.url}/settings/language")
     page.get_by_role("radio", name="Français").check()
-    expect(page.get_by_role("heading", name="Langue", level=2)).to_be_visible()
+    expect(page.get_by_role("heading", name="Langue de la page")).to_be_visible()
     expect(page.get_by_role("link", name="Exécutions", exact=True)).to_be_visible()
 
     # both runs beside each other
