@@ -1,4 +1,4 @@
-"""When something is wrong: no token, a server that fails or is slow, a window of any width."""
+"""When something is wrong: no token, a server that fails or is slow, storage that is full, a window of any width."""
 
 import json
 import re
@@ -12,6 +12,7 @@ TOKEN = "a-token-of-some-length"
 LISTS = re.compile(r"/api/workflows\?")
 LIVE = "Live"
 ASKED = "This server asks for its token"
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
 SCREENS = ("workflows", "runs", "agents", "tools", "approvals", "settings/appearance", "settings/server")
 
 
@@ -107,6 +108,21 @@ def test_what_is_slow_is_seen_to_be_on_its_way(page_server, page):
         route.continue_()
     expect(page.get_by_text("Slow, but there").first).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(0)
+
+
+def test_storage_that_is_full_takes_nothing_but_what_would_be_kept(page_server, page):
+    page.add_init_script(FULL)
+    workflow = page_server.create()
+    page.goto(f"{page_server.url}/settings/appearance")
+    page.get_by_role("radio", name=re.compile("^Light")).check()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    expect(page.get_by_role("status").filter(has_text="storage")).to_be_visible()
+    page.goto(f"{page_server.url}/workflows/{workflow}")
+    field = page.get_by_role("textbox", name="Message", exact=True)
+    field.fill("Said all the same")
+    expect(page.get_by_text("This browser does not keep the draft")).to_be_visible()
+    field.press("Control+Enter")
+    expect(page.locator(".chat").get_by_text("Done.").first).to_be_visible()
 
 
 def test_nothing_moves_for_those_who_want_no_motion(serve_page, open_page, allowed):
