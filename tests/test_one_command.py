@@ -25,8 +25,8 @@ def test_it_starts_a_server_that_shows_the_page(tmp_path):
     try:
         assert process.stdout is not None
         url = next(line.strip() for line in process.stdout if line.startswith("http://"))
-        assert httpx2.get(f"{url}/readyz").status_code == 200
-        answer = httpx2.get(f"{url}/runs/abc")
+        assert httpx2.get(f"{url}/readyz", timeout=60).status_code == 200
+        answer = httpx2.get(f"{url}/runs/abc", timeout=60)
         assert (answer.status_code, "<base " in answer.text) == (200, True)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)

@@ -203,7 +203,7 @@ def test_a_client_that_cannot_ask_its_user_is_told_so_and_nothing_waits_for_ever
 
 def test_only_callers_that_name_a_loopback_address_are_served():
     async def story():
-        async with Serving() as url, httpx2.AsyncClient() as client:
+        async with Serving() as url, httpx2.AsyncClient(timeout=60) as client:
             headers = {"Accept": "application/json, text/event-stream"}
             answer = await client.post(url, json={}, headers={**headers, "Host": "evil.example"})
             return answer.status_code

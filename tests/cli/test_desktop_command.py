@@ -89,7 +89,7 @@ def test_the_page_opens_in_a_browser_without_bars_and_the_server_ends_with_the_w
     assert (seen["url"], seen["answer"], seen["there"]) == (told.stdout.strip(), 200, True)
     assert not Path(seen["profile"]).exists()
     with pytest.raises(httpx2.ConnectError):
-        httpx2.get(seen["url"])
+        httpx2.get(seen["url"], timeout=60)
 
 
 def test_a_browser_that_breaks_is_told(stretto, tmp_path, browser, monkeypatch):

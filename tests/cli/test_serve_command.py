@@ -91,8 +91,8 @@ def test_ctrl_c_ends_it_in_order(spawn, flow, tmp_path):
     (tmp_path / "token").write_text(TOKEN)
     process = spawn("serve", f"{flow}:double", "--token-file", "token", "--log", "json", *QUIET)
     url = process.stdout.readline().strip()
-    assert httpx2.get(f"{url}/api/workflows").status_code == 401
-    answer = httpx2.get(f"{url}/api/workflows", headers={"authorization": f"Bearer {TOKEN}"})
+    assert httpx2.get(f"{url}/api/workflows", timeout=60).status_code == 401
+    answer = httpx2.get(f"{url}/api/workflows", headers={"authorization": f"Bearer {TOKEN}"}, timeout=60)
     assert answer.json()["total"] == 0
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

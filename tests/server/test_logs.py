@@ -108,7 +108,7 @@ async def test_the_figures_count_requests_by_operation_and_tell_what_runs(serve:
     async with serve() as served:
         workflow = await served.create()
         assert await served.over((await served.ask(workflow))["run_id"]) == "completed"
-        for path in (f"/api/workflows/{workflow}", "/nothing/secret", "/nothing/other"):
+        for path in (f"/api/workflows/{workflow}", "/api/nothing/secret", "/api/nothing/other"):
             await served.client.get(path)
         await served.client.request("BREW", "/api/workflows")
         answer = await served.client.get("/metrics")

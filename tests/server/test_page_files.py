@@ -114,7 +114,7 @@ async def test_below_a_prefix_the_page_finds_its_root_and_the_guard_stays() -> N
     outer = Starlette(routes=[Mount("/tools/stretto", inner)], lifespan=lambda _: inner.router.lifespan_context(inner))
     outer.state = inner.state
     async with listening(outer, free_port()) as url:
-        async with httpx2.AsyncClient(base_url=url) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
             assert '<base href="/tools/stretto/">' in (await client.get("/tools/stretto/runs/abc")).text
             assert (await client.get("/tools/stretto/api/workflows")).status_code == 401
             for path in ("healthz", "api/session", "openapi.json"):

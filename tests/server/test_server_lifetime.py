@@ -249,7 +249,7 @@ def test_sigterm_ends_the_command_in_order(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        assert httpx2.get(f"{url}/readyz").status_code == 200
+        assert httpx2.get(f"{url}/readyz", timeout=60).status_code == 200
         with httpx2.stream("GET", f"{url}/api/events") as stream:
             process.send_signal(signal.SIGTERM)
             assert b"".join(stream.iter_bytes()).rstrip().rpartition(b"\n")[2].startswith(b":")
