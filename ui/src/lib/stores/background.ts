@@ -8,8 +8,8 @@ import type { WorkflowComplete } from '$types/streaming';
 import type { Execution } from '$types/workflow';
 import { Frames } from './frames';
 
-/** How many workflows that are over keep what they said in memory. */
-const KEPT = 20;
+/** How many workflows that are over keep what they said in memory until their rows are read. */
+const KEPT = 2;
 /** Events of workflows by their names. */
 const NAMES = [
   'workflow_stream',
