@@ -28,9 +28,13 @@ from tests.page.served import PageServer
 from tests.server.conftest import agent, alone, empty_database, scripted
 
 __all__ = ["alone", "empty_database", "scripted"]
+UNWANTED = (
+    "WebUIOmniboxPopup", "WebUIOmniboxAimPopup",  # a page behind the address bar that nobody sees, for every profile
+    "PaintHolding", "HttpsUpgrades", "OptimizationHints", "MediaRouter", "DestroyProfileOnBrowserClose",
+)  # fmt: skip
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", f"--disable-features={','.join(UNWANTED)}",
 ]  # fmt: skip
 AXE = REPOSITORY / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice")

@@ -84,6 +84,7 @@ def test_what_cannot_be_loaded_says_why_and_is_there_at_the_next_try(page_server
         told["status"] = status
         page.goto(page_server.url)
         expect(page.get_by_role("alert").filter(has_text=title).first).to_be_visible()
+    live(page)  # from now on it asks only when somebody says so
     page.unroute(LISTS, answer)
     page.get_by_role("button", name="Try again").first.click()
     expect(page.get_by_text("Found in the end").first).to_be_visible()

@@ -6,10 +6,11 @@ import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from stretto.core.archive import NotKept
-from stretto.core.errors import StoreError
+from stretto.core.errors import RunNotFound, StoreError
 from stretto.core.events import EVENTS, Event, PlanMade, step_name
 from stretto.core.journal import Line
 from stretto.core.preview import preview
@@ -34,13 +35,32 @@ from stretto.stores.plain import plain_event, readable
 T = TypeVar("T")
 AT_ONCE = 500
 """How many lines of a log an export reads at once."""
+SOON = 2.0
+"""How long a run that is asked for, and has not begun, is waited for (seconds)."""
 _ENDS = ("run_started", "run_resumed", "run_ended", "agent_started")
 _SPANS = frozenset(EVENTS) - {"model_delta", "task_changed", "plan_made", "agent_started", "history_shortened"}
 
 
 async def item(house: House, run_id: str) -> RunItem:
-    """Returns how a run stands; raises ``RunNotFound``."""
-    return item_of(await house.store.summary(run_id), house.executions.run(run_id) is not None)
+    """Returns how a run stands, one that is about to begin as soon as it does; raises ``RunNotFound``."""
+    try:
+        summary = await house.store.summary(run_id)
+    except RunNotFound:
+        if await execution_of(house, run_id) is None:
+            raise
+        await _begin(house, run_id)
+        summary = await house.store.summary(run_id)
+    return item_of(summary, house.executions.run(run_id) is not None)
+
+
+async def _begin(house: House, run_id: str) -> None:
+    """Waits a moment for the first words of an execution."""
+    with anyio.move_on_after(SOON):
+        run = await house.executions.begun(run_id)
+        if run is not None:
+            async for _ in run.batches():  # its first words, which are written then
+                break
+            await run.state.log.flushed()
 
 
 async def detail(house: House, run_id: str) -> RunDetail:

@@ -68,7 +68,7 @@ export class RunLog {
   told(update: SpanUpdate): void {
     if (update.run_id !== this.runId) return;
     this.total = Math.max(this.total, update.seq);
-    if (update.over) void this.measure();
+    if (update.over || this.error) void this.measure(); // it was asked for before it began
   }
 
   /** Reads on at the end; says whether there were new lines. */
