@@ -35,6 +35,7 @@ MEASURED_PROCESSES = (
     "tests/runtime/",
     "tests/cli/test_chat.py",
     "tests/cli/test_mcp_command.py",
+    "tests/testing/test_pytest_plugin.py",
 )
 """Whose processes run what no test runs in its own."""
 
