@@ -31,6 +31,7 @@ ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,PaintHolding",  # pages of the browser's own
     "--enable-precise-memory-info",
     "--js-flags=--expose-gc",
 ]

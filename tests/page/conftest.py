@@ -100,7 +100,7 @@ def serve_page(built: Path, tmp_path: Path, scripted: dict[str, Model], empty_da
     """Starts a server: ``serve_page(models={"helper": ScriptedModel(...)}, agents=[...], settings={...}, steps={})``.
 
     Each model gets an agent of its name; without models there is ``helper``, who always says "Done.". The agents that
-    come along, which ask the offline models, are there, too.
+    come along, which ask the offline models, are there, too. What runs is not waited for when the server stops.
     """
     started: list[PageServer] = []
 
@@ -116,7 +116,9 @@ def serve_page(built: Path, tmp_path: Path, scripted: dict[str, Model], empty_da
         described = {name: agent(name, f"scripted:{name}") for name in given} | {each.id: each for each in agents}
         place = tmp_path / f"page-{len(started)}.db"
         shutil.copyfile(empty_database, place)
-        server = PageServer(place, {"agents": described, **(settings or {})}, steps)
+        given_settings = dict(settings or {})
+        given_settings["server"] = {"grace": 0, **given_settings.get("server", {})}
+        server = PageServer(place, {"agents": described, **given_settings}, steps)
         started.append(server)
         return server.start()
 

@@ -38,8 +38,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield background.url
 
 
+@pytest.fixture(scope="module")
 def operations(url: str) -> list[schemathesis.APIOperation]:
-    """Returns all operations but the streams, which never end: their own tests drive them."""
+    """All operations but the streams, which never end: their own tests drive them."""
     found = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=60)
     found.config.base_url = url
     found = found.exclude(path_regex=r"/events$")
@@ -48,10 +49,12 @@ def operations(url: str) -> list[schemathesis.APIOperation]:
 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("mode", [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE])
-def test_no_operation_answers_what_it_does_not_document(url: str, part: int, mode: schemathesis.GenerationMode) -> None:
+def test_no_operation_answers_what_it_does_not_document(
+    operations: list[schemathesis.APIOperation], part: int, mode: schemathesis.GenerationMode
+) -> None:
     problems: list[str] = []
     seen: dict[str, Any] = {}
-    for operation in operations(url)[part::PARTS]:
+    for operation in operations[part::PARTS]:
         strategy = operation.as_strategy(generation_mode=mode)
 
         @given(case=strategy)
