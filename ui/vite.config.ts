@@ -16,6 +16,7 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    license: { fileName: 'licenses.txt' }, // goes along with what is built, as the licences want
     modulePreload: { polyfill: false },
   },
   worker: { format: 'es' },

@@ -1,6 +1,7 @@
 """How much of the page a browser has to load, and that nothing of the machine that built it is in it."""
 
 import gzip
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,3 +69,10 @@ def test_one_file_of_each_font_is_loaded(page, page_server):
     families = [re.split(r"-(?:latin|greek|cyrillic|vietnamese)", name)[0] for name in fonts]
     assert families, "the text is set in a font of its own"
     assert len(families) == len(set(families)), fonts
+
+
+def test_the_licences_of_everything_that_is_in_the_page_come_with_it(built):
+    told = (built / "licenses.txt").read_text(encoding="utf-8")
+    made_with = json.loads((REPOSITORY / "ui" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    assert [name for name in made_with if f"## {name} - " not in told] == []
+    assert "without limitation the rights" in told

@@ -143,6 +143,7 @@ def test_three_hundred_workflows_are_windowed_and_all_can_be_reached(page, page_
     page.keyboard.press("End")
     expect(workflow_link(page, "Number 000")).to_be_focused()
     page.keyboard.press("/")
+    expect(page.get_by_role("searchbox", name="Filter workflows")).to_be_focused()
     page.keyboard.type("number 07")
     expect(page.get_by_text("10 workflows")).to_be_visible()
     page.keyboard.press("Escape")

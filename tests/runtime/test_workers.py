@@ -47,13 +47,15 @@ def test_errors_that_mean_something_to_the_loop_come_out_of_a_thread_as_others(e
 
 def test_an_idle_thread_is_used_again_and_ends_when_the_pool_is_closed():
     async def use(workers: ThreadsAndProcesses, pool: WorkerPool) -> list[threading.Thread]:
-        return [await workers.thread(threading.current_thread) for _ in range(5)]
+        used: list[threading.Thread] = []
+        for _ in range(5):
+            used.append(await workers.thread(threading.current_thread))
+            await until(lambda: pool._threads._idle)  # it is on its way back
+        return used
 
-    used = set(with_workers(use))
-    for thread in used:
-        thread.join(5)
-    assert len(used) <= 2  # the first may still be on its way back when the second call is made
-    assert not any(thread.is_alive() for thread in used)
+    [thread] = set(with_workers(use))
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_no_more_threads_work_at_once_than_the_pool_allows():

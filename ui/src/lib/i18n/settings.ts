@@ -93,6 +93,8 @@ export const settingsWords = area(
 
     session: 'This browser',
     sessionText: 'It was let in with the server’s token. After signing out, the page asks for it again.',
+    operations: 'The operations of this server',
+    licenses: 'The licences of what the page is made with',
     serverText:
       'How many run at once, how long things are kept, what a run may spend, and where every value comes from.',
     limits: 'Limits',
@@ -224,6 +226,8 @@ export const settingsWords = area(
 
     session: 'Ce navigateur',
     sessionText: 'Il est entré avec le jeton du serveur. Une fois déconnecté, la page le redemande.',
+    operations: 'Les opérations de ce serveur',
+    licenses: 'Les licences de ce dont la page est faite',
     serverText:
       'Combien d’exécutions à la fois, combien de temps tout est gardé, ce qu’une exécution peut dépenser, et d’où vient chaque valeur.',
     limits: 'Limites',
