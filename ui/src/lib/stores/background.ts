@@ -8,8 +8,8 @@ import type { WorkflowComplete } from '$types/streaming';
 import type { Execution } from '$types/workflow';
 import { Frames } from './frames';
 
-/** How many workflows that are over keep what they said in memory until their rows are read. */
-const KEPT = 2;
+/** How many workflows that are over keep what they said in memory, for those who still read it. */
+const KEPT = 1;
 /** Events of workflows by their names. */
 const NAMES = [
   'workflow_stream',
