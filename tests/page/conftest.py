@@ -36,6 +36,14 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", f"--disable-features={','.join(UNWANTED)}",
 ]  # fmt: skip
+AT_REST = """async () => {
+    const frame = () => new Promise(done => requestAnimationFrame(done));
+    await frame();
+    await frame();
+    const moving = document.getAnimations().filter(each => each.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.all(moving.map(each => each.finished.catch(() => {})));
+}"""
+"""Waits until no colour is on its way to another one."""
 AXE = REPOSITORY / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice")
 PICTURES = REPOSITORY / "docs" / "pictures"
@@ -203,6 +211,7 @@ def axe(built: Path) -> Callable[[Page], list[str]]:
     source = AXE.read_text(encoding="utf-8")
 
     def look(page: Page, *, within: str | None = None, rules: Sequence[str] = ()) -> list[str]:
+        page.evaluate(AT_REST)
         page.evaluate(f"() => {{ if (!window.axe) {{ {source} }} }}")  # as the debugger does, which no policy forbids
         only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": list(RULES)}
         ask = (
