@@ -155,6 +155,19 @@ test('what could not go on after a restart is not told as running by what is rea
   expect(store.state('w').status).toBe('idle');
 });
 
+test('an interruption ends what was shown as running, also when its end was told to nobody', () => {
+  const ends: string[] = [];
+  const stop = store.onEnd((told) => ends.push(told.run_id));
+  update('running');
+  server.tell('workflow_stream', aChunk(1, 'token', { content: 'So ' }));
+  expect(store.state('w').status).toBe('running');
+  update('interrupted');
+  expect([store.state('w').status, all().get('w')?.status, ends]).toEqual(['error', 'interrupted', ['r']]);
+  update('interrupted');
+  expect(ends).toEqual(['r']);
+  stop();
+});
+
 test('what has just ended is still to be read, however many have ended after it began', () => {
   const ids = (number: number) => ({ workflow_id: `w${number}`, run_id: `r${number}` });
   for (let number = 0; number < 30; number++)

@@ -172,6 +172,7 @@ class Background {
     else if (told.status === 'running') this.#runs(entry, told.run_id);
     else if (told.status === 'interrupted' && (entry.runId === told.run_id || !isLive(entry.status))) {
       entry.runId = told.run_id;
+      this.#cut(entry, told.run_id);
       entry.status = 'interrupted';
     }
     if (entry.status === 'idle' && entry.queue.size) entry.status = 'queued';
@@ -291,6 +292,14 @@ class Background {
     entry.ended = told.ts ? told.ts * 1000 : null;
     this.#tidy(entry);
     for (const watcher of [...this.#ends]) watcher(told);
+  }
+
+  /** Takes the end of an execution that was told before this page listened again. */
+  #cut(entry: Entry, run_id: string): void {
+    if (entry.fold.runId !== run_id || entry.fold.status !== 'running') return;
+    const end = { workflow_id: entry.workflowId, run_id, status: 'error', error: null } as WorkflowComplete;
+    this.#changed(entry, entry.fold.take('workflow_complete', end));
+    this.#over(entry, end);
   }
 
   /** Takes that what ran is over, and nobody said how: its rows tell. */
