@@ -5,8 +5,6 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.conftest import AT_REST
-
 QUIET = ("runs", "agents", "tools", "approvals", "settings/providers", "settings/validation", "settings/prompts")
 MORE = ("settings/memory", "settings/appearance", "settings/language", "settings/transfer", "settings/server")
 COLOURS = ("color-contrast", "link-in-text-block")
@@ -22,7 +20,6 @@ def looked_at(page, axe, shot, name, wanted="main"):
     for theme, rules in (("dark", ()), ("light", COLOURS)):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # no colour on its way to another
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
-        page.evaluate(AT_REST)
         shot(page, f"{name}-{theme}")
         found += [f"{name} {theme}: {each}" for each in axe(page, rules=rules)]
     return found

@@ -21,7 +21,7 @@ def watching(server, count):
 def test_all_tabs_share_one_connection_which_ends_with_the_last_of_them(page_server, open_page):
     first = open_page(page_server.url)
     expect(first.get_by_text("Live", exact=True).first).to_be_visible()
-    tabs = [open_page(page_server.url, context=first.context) for _ in range(7)]  # the benchmark opens twenty
+    tabs = [open_page(page_server.url, context=first.context) for _ in range(19)]
     expect(tabs[-1].get_by_text("Live", exact=True).first).to_be_visible()
     assert watching(page_server, 1)
     page_server.create("Told to the last tab")
